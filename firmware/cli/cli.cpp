@@ -1,0 +1,135 @@
+#include "firmware/cli/cli.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <format>
+
+#include "firmware/cli/arguments.h"
+#include "firmware/cli/pki_command.h"
+#include "firmware/cli/version.h"
+#include "firmware/node/config.h"
+#include "firmware/node/node.h"
+#include "platform/async/sync.h"
+#include "platform/linux/machine.h"
+
+namespace tripod::cli {
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+
+constexpr std::string_view usage =
+    "usage: tripod COMMAND\n"
+    "  run --config FILE [--section.key=value ...]     run this board\n"
+    "  check-config FILE [--section.key=value ...]     say what is wrong with a configuration\n"
+    "  pki init --dir DIR --board NAME=IP[,NAME=IP...] [--service-cidr 10.96.0.0/16]\n"
+    "                                                  make authorities and certificates\n"
+    "  version                                         print the version\n";
+
+void print(std::FILE* to, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), to);
+}
+
+int complain(std::string_view message) {
+  print(stderr, std::format("tripod: {}\n", message));
+  return exit_failure;
+}
+
+int wrong_usage(std::string_view message) {
+  print(stderr, std::format("tripod: {}\n{}", message, usage));
+  return exit_usage;
+}
+
+LogLevel level_of(std::string_view name) {
+  if (name == "debug") return LogLevel::debug;
+  if (name == "warning") return LogLevel::warn;
+  return name == "error" ? LogLevel::error : LogLevel::info;
+}
+
+Result<node::Config> read_config(linux_os::Machine& machine, const std::string& file,
+                                 std::span<const std::string> overrides) {
+  auto text = machine.world().storage.read_file(file, ini::file_bytes_max);
+  if (!text) return std::unexpected(text.error());
+  return node::load_config(*text, file, overrides);
+}
+
+int check_config(std::span<const std::string> arguments) {
+  if (arguments.empty()) return wrong_usage("check-config: expected a file");
+  auto machine = linux_os::Machine::create(LogLevel::error);
+  auto config = read_config(*machine, arguments[0], arguments.subspan(1));
+  if (!config) return complain(config.error().message);
+  print(stdout, std::format("{}: ok\n", arguments[0]));
+  return 0;
+}
+
+/// Starts the node; when a signal came, or starting failed, stops it and the loop.
+Task<void> live(node::Node* node, linux_os::Machine* machine, async::Signal* stop, int* exit_code) {
+  auto started = co_await node->start();
+  if (!started) {
+    *exit_code = complain(started.error().message);
+  } else {
+    co_await stop->wait();
+  }
+  co_await node->stop();
+  machine->loop().stop();
+}
+
+int run(std::span<const std::string> arguments) {
+  std::string file = "/etc/tripod/tripod.ini";
+  std::span<const std::string> overrides = arguments;
+  if (arguments.size() >= 2 && arguments[0] == "--config") {
+    file = arguments[1];
+    overrides = arguments.subspan(2);
+  }
+  auto machine = linux_os::Machine::create(LogLevel::info);
+  auto config = read_config(*machine, file, overrides);
+  if (!config) return complain(config.error().message);
+  machine->log().set_level(level_of(config->values.text("node", "log-level")));
+  auto node = node::Node::create(machine->world(), std::move(*config),
+                                 !linux_os::Machine::has_aes_instructions());
+  if (!node) return complain(node.error().message);
+
+  async::Signal stop;
+  int exit_code = 0;
+  for (int number : {SIGTERM, SIGINT}) machine->loop().on_signal(number, [&] { stop.notify(); });
+  {
+    Scope scope(machine->loop());
+    scope.spawn(live(node->get(), machine.get(), &stop, &exit_code));
+    machine->loop().run();
+  }
+  node->reset();
+  return exit_code;
+}
+
+int pki(std::span<const std::string> arguments) {
+  if (arguments.empty() || arguments[0] != "init") return wrong_usage("pki: expected \"init\"");
+  auto machine = linux_os::Machine::create(LogLevel::error);
+  auto done = pki_init(machine->world(), arguments.subspan(1));
+  if (!done) return complain(done.error().message);
+  print(stdout, *done);
+  return 0;
+}
+
+}  // namespace
+
+int run_command(std::span<const std::string> arguments) {
+  if (arguments.empty()) return wrong_usage("expected a command");
+  const std::string& command = arguments[0];
+  if (command == "run") return run(arguments.subspan(1));
+  if (command == "check-config") return check_config(arguments.subspan(1));
+  if (command == "pki") return pki(arguments.subspan(1));
+  if (command == "version" || command == "--version") {
+    print(stdout, std::format("tripod {}\n", version));
+    return 0;
+  }
+  if (command == "help" || command == "--help") {
+    print(stdout, usage);
+    return 0;
+  }
+  return wrong_usage(std::format("unknown command \"{}\"", command));
+}
+
+}  // namespace tripod::cli

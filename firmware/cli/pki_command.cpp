@@ -1,0 +1,198 @@
+#include "firmware/cli/pki_command.h"
+
+#include <algorithm>
+#include <format>
+#include <vector>
+
+#include "firmware/cli/arguments.h"
+#include "platform/ini/schema.h"
+#include "platform/pki/authority.h"
+
+namespace tripod::cli {
+namespace {
+
+constexpr std::chrono::days authority_lifetime{3650};
+constexpr std::chrono::days leaf_lifetime{365};
+constexpr unsigned public_mode = 0644;
+constexpr unsigned private_mode = 0600;
+constexpr std::size_t pem_file_bytes_max = 64 * 1024;
+
+struct BoardName {
+  std::string name;
+  std::string ip;
+};
+
+/// "board-1=192.168.1.11,board-2=192.168.1.12".
+Result<std::vector<BoardName>> parse_boards(std::string_view text) {
+  std::vector<BoardName> boards;
+  for (const std::string& item : ini::split_list(text)) {
+    std::size_t equals = item.find('=');
+    std::string ip = equals == std::string::npos ? "" : item.substr(equals + 1);
+    std::string port_form = ip.contains(':') ? std::format("[{}]:1", ip) : ip + ":1";
+    if (equals == 0 || !os::parse_address(port_form)) {
+      return fail(ErrorCode::invalid,
+                  std::format("--board \"{}\": expected name=IP, as board-1=192.168.1.11", item));
+    }
+    boards.push_back({item.substr(0, equals), ip});
+  }
+  if (boards.empty()) return fail(ErrorCode::invalid, "--board: expected at least one name=IP");
+  return boards;
+}
+
+/// "10.96.0.0/16" -> "10.96.0.1", the address of the service `kubernetes`.
+Result<std::string> first_service_address(std::string_view cidr) {
+  std::size_t slash = cidr.find('/');
+  std::string_view ip = cidr.substr(0, slash);
+  std::size_t dot = ip.rfind('.');
+  if (slash == std::string_view::npos || dot == std::string_view::npos || !ip.ends_with(".0") ||
+      !os::parse_address(std::format("{}:1", ip))) {
+    return fail(
+        ErrorCode::invalid,
+        std::format("--service-cidr \"{}\": expected an IPv4 range, as 10.96.0.0/16", cidr));
+  }
+  return std::format("{}.1", ip.substr(0, dot));
+}
+
+/// Writes pairs below one folder, each only when it is not there yet.
+class Folder {
+ public:
+  Folder(os::World world, std::string path) : world_(world), path_(std::move(path)) {}
+
+  Result<pki::Authority> authority(const std::string& name, const std::string& common_name) {
+    if (has(name)) {
+      auto pair = read(name);
+      if (!pair) return std::unexpected(pair.error());
+      auto opened = pki::Authority::open(std::move(*pair), world_.entropy);
+      if (!opened) return wrap(path_ + "/" + name, opened.error());
+      return opened;
+    }
+    auto made = pki::Authority::create(common_name, authority_lifetime, world_.clock.wall_now(),
+                                       world_.entropy);
+    if (!made) return made;
+    if (auto kept = keep(name, made->pair()); !kept) return std::unexpected(kept.error());
+    return made;
+  }
+
+  Result<> issue(const pki::Authority& authority, const std::string& name,
+                 pki::CertificateRequest request) {
+    if (has(name)) return {};
+    request.lifetime = leaf_lifetime;
+    auto pair = authority.issue(request, world_.clock.wall_now(), world_.entropy);
+    if (!pair) return wrap(name, pair.error());
+    return keep(name, *pair);
+  }
+
+  Result<> make(const std::string& subfolder) {
+    return world_.storage.make_directories(subfolder.empty() ? path_ : path_ + "/" + subfolder,
+                                           0755);
+  }
+  int made() const { return made_; }
+
+ private:
+  bool has(const std::string& name) {
+    return world_.storage.exists(path_ + "/" + name + ".crt") &&
+           world_.storage.exists(path_ + "/" + name + ".key");
+  }
+
+  Result<pki::KeyPair> read(const std::string& name) {
+    auto certificate = world_.storage.read_file(path_ + "/" + name + ".crt", pem_file_bytes_max);
+    if (!certificate) return std::unexpected(certificate.error());
+    auto key = world_.storage.read_file(path_ + "/" + name + ".key", pem_file_bytes_max);
+    if (!key) return std::unexpected(key.error());
+    return pki::KeyPair{std::move(*certificate), std::move(*key)};
+  }
+
+  Result<> keep(const std::string& name, const pki::KeyPair& pair) {
+    ++made_;
+    // The key first: a certificate without its key would be taken for a whole pair by a person.
+    auto key = world_.storage.replace_file(path_ + "/" + name + ".key", pair.key_pem, private_mode);
+    if (!key) return key;
+    return world_.storage.replace_file(path_ + "/" + name + ".crt", pair.certificate_pem,
+                                       public_mode);
+  }
+
+  os::World world_;
+  std::string path_;
+  int made_ = 0;
+};
+
+/// A certificate to issue: file name below the folder, and what it says.
+struct Wanted {
+  std::string name;
+  pki::CertificateRequest request;
+};
+
+std::vector<Wanted> kubernetes_certificates(const std::vector<BoardName>& boards,
+                                            const std::string& service_ip) {
+  std::vector<std::string> server_names = {"localhost",
+                                           "127.0.0.1",
+                                           service_ip,
+                                           "kubernetes",
+                                           "kubernetes.default",
+                                           "kubernetes.default.svc",
+                                           "kubernetes.default.svc.cluster.local"};
+  for (const BoardName& board : boards) {
+    server_names.push_back(board.name);
+    server_names.push_back(board.ip);
+  }
+  std::vector<Wanted> wanted = {
+      {"admin",
+       {.common_name = "kubernetes-admin", .organization = "system:masters", .client = true}}};
+  for (const BoardName& board : boards) {
+    wanted.push_back({board.name + "/apiserver",
+                      {.common_name = "kube-apiserver", .names = server_names, .server = true}});
+    wanted.push_back(
+        {board.name + "/balancer",
+         {.common_name = board.name, .organization = "system:monitoring", .client = true}});
+  }
+  return wanted;
+}
+
+std::vector<Wanted> etcd_certificates(const std::vector<BoardName>& boards) {
+  std::vector<Wanted> wanted = {{"etcd-client", {.common_name = "root", .client = true}}};
+  for (const BoardName& board : boards) {
+    for (const char* use : {"etcd-server", "etcd-peer"}) {
+      wanted.push_back({board.name + "/" + use,
+                        {.common_name = board.name,
+                         .names = {board.name, board.ip, "localhost", "127.0.0.1"},
+                         .server = true,
+                         .client = true}});
+    }
+  }
+  return wanted;
+}
+
+}  // namespace
+
+Result<std::string> pki_init(os::World world, std::span<const std::string> arguments) {
+  auto flags = parse_flags(arguments, {"dir", "board", "service-cidr"});
+  if (!flags) return std::unexpected(flags.error());
+  auto boards = parse_boards(flags->get("board"));
+  if (!boards) return std::unexpected(boards.error());
+  auto service_ip = first_service_address(flags->get("service-cidr", "10.96.0.0/16"));
+  if (!service_ip) return service_ip;
+  if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
+
+  Folder folder(world, flags->get("dir"));
+  if (auto made = folder.make(""); !made) return std::unexpected(made.error());
+  for (const BoardName& board : *boards) {
+    if (auto made = folder.make(board.name); !made) return std::unexpected(made.error());
+  }
+  auto kubernetes = folder.authority("ca", "tripod");
+  if (!kubernetes) return std::unexpected(kubernetes.error());
+  auto etcd = folder.authority("etcd-ca", "tripod-etcd");
+  if (!etcd) return std::unexpected(etcd.error());
+  for (Wanted& wanted : kubernetes_certificates(*boards, *service_ip)) {
+    if (auto done = folder.issue(*kubernetes, wanted.name, std::move(wanted.request)); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  for (Wanted& wanted : etcd_certificates(*boards)) {
+    if (auto done = folder.issue(*etcd, wanted.name, std::move(wanted.request)); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  return std::format("{}: {} certificates made\n", flags->get("dir"), folder.made());
+}
+
+}  // namespace tripod::cli

@@ -1,0 +1,70 @@
+#pragma once
+// The outcomes that etcd clients tell apart: gRPC code and text, exactly as in etcd's
+// api/v3rpc/rpctypes (3.6).
+
+#include "platform/grpc/status.h"
+
+namespace tripod::etcd {
+
+struct Outcome {
+  grpc::StatusCode code;
+  std::string_view text;
+
+  grpc::Status status() const { return {code, std::string(text)}; }
+  bool is(const grpc::Status& other) const { return other.code == code && other.message == text; }
+};
+
+[[nodiscard]] inline std::unexpected<grpc::Status> reject(const Outcome& outcome) {
+  return std::unexpected(outcome.status());
+}
+
+namespace outcome {
+
+using Code = grpc::StatusCode;
+
+inline constexpr Outcome empty_key{Code::invalid_argument, "etcdserver: key is not provided"};
+inline constexpr Outcome key_not_found{Code::invalid_argument, "etcdserver: key not found"};
+inline constexpr Outcome value_provided{Code::invalid_argument, "etcdserver: value is provided"};
+inline constexpr Outcome lease_provided{Code::invalid_argument, "etcdserver: lease is provided"};
+inline constexpr Outcome too_many_ops{Code::invalid_argument,
+                                      "etcdserver: too many operations in txn request"};
+inline constexpr Outcome duplicate_key{Code::invalid_argument,
+                                       "etcdserver: duplicate key given in txn request"};
+inline constexpr Outcome invalid_sort_option{Code::invalid_argument,
+                                             "etcdserver: invalid sort option"};
+inline constexpr Outcome compacted{Code::out_of_range,
+                                   "etcdserver: mvcc: required revision has been compacted"};
+inline constexpr Outcome future_revision{
+    Code::out_of_range, "etcdserver: mvcc: required revision is a future revision"};
+inline constexpr Outcome no_space{Code::resource_exhausted,
+                                  "etcdserver: mvcc: database space exceeded"};
+
+inline constexpr Outcome lease_not_found{Code::not_found, "etcdserver: requested lease not found"};
+inline constexpr Outcome lease_exists{Code::failed_precondition,
+                                      "etcdserver: lease already exists"};
+inline constexpr Outcome lease_ttl_too_large{Code::out_of_range, "etcdserver: too large lease TTL"};
+
+inline constexpr Outcome watch_canceled{Code::cancelled, "etcdserver: watch canceled"};
+inline constexpr Outcome member_not_found{Code::not_found, "etcdserver: member not found"};
+inline constexpr Outcome request_too_large{Code::invalid_argument,
+                                           "etcdserver: request is too large"};
+inline constexpr Outcome too_many_requests{Code::resource_exhausted,
+                                           "etcdserver: too many requests"};
+
+inline constexpr Outcome no_leader{Code::unavailable, "etcdserver: no leader"};
+inline constexpr Outcome not_leader{Code::failed_precondition, "etcdserver: not leader"};
+inline constexpr Outcome leader_changed{Code::unavailable, "etcdserver: leader changed"};
+inline constexpr Outcome stopped{Code::unavailable, "etcdserver: server stopped"};
+inline constexpr Outcome timeout{Code::unavailable, "etcdserver: request timed out"};
+inline constexpr Outcome timeout_leader_failed{
+    Code::unavailable, "etcdserver: request timed out, possibly due to previous leader failure"};
+inline constexpr Outcome timeout_connection_lost{
+    Code::unavailable, "etcdserver: request timed out, possibly due to connection lost"};
+inline constexpr Outcome timeout_applied_index{
+    Code::unavailable,
+    "etcdserver: request timed out, waiting for the applied index took too long"};
+inline constexpr Outcome corrupt{Code::data_loss, "etcdserver: corrupt cluster"};
+inline constexpr Outcome canceled{Code::cancelled, "etcdserver: request canceled"};
+
+}  // namespace outcome
+}  // namespace tripod::etcd

@@ -1,0 +1,100 @@
+#pragma once
+// One etcd member: Raft, its log, the key space, leases, watches and the connections to the other
+// members, tied together. Every call that changes something is durable on a majority before it
+// returns; every read is linearizable unless it says serializable. Answers and errors are etcd's.
+//
+//   auto member = etcd::Member::start(world, options, peer_tls, registry);
+//   if (!member) ...                                    // one clear message: wrong directory, port
+//   in use, bad file LocalClient client(**member);                       // local_client.h, for the
+//   API server rpc::ClientPort port(**member, ...);                // rpc/client_port.h, the
+//   handler for listen-client-urls co_await (*member)->stop();                         // hands
+//   leadership over; before it dies
+//
+// Lives on the loop thread. Calls that wait belong to the scope of the awaiting coroutine.
+
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "firmware/etcd/api/errors.h"
+#include "firmware/etcd/api/messages.h"
+#include "firmware/etcd/options.h"
+#include "platform/async/task.h"
+#include "platform/base/metrics.h"
+#include "platform/os/board.h"
+
+namespace tripod::etcd {
+
+class KeySpace;
+class LeaseBook;
+class WatchHub;
+struct KeySpaceHash;
+
+class Member {
+ public:
+  /// Opens or founds the data directory, listens for peers, and starts. Blocks while it reads its
+  /// files. Everything given outlives the member.
+  static Result<std::unique_ptr<Member>> start(const os::World& world, Options options, PeerTls tls,
+                                               metrics::Registry& metrics);
+  /// CHECKs that stop() has ended.
+  ~Member();
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+
+  /// Hands leadership to another member if it can within an election timeout, fails what is waiting
+  /// with "etcdserver: server stopped", closes connections and files. Call once.
+  Task<void> stop();
+
+  // --- the KV, Lease, Cluster and Maintenance services, requests not yet checked ---
+
+  Task<grpc::Reply<RangeResponse>> range(RangeRequest request);
+  Task<grpc::Reply<PutResponse>> put(PutRequest request);
+  Task<grpc::Reply<DeleteRangeResponse>> delete_range(DeleteRangeRequest request);
+  Task<grpc::Reply<TxnResponse>> txn(TxnRequest request);
+  Task<grpc::Reply<CompactionResponse>> compact(CompactionRequest request);
+  Task<grpc::Reply<LeaseGrantResponse>> lease_grant(LeaseGrantRequest request);
+  Task<grpc::Reply<LeaseRevokeResponse>> lease_revoke(LeaseRevokeRequest request);
+  /// ttl 0: the lease is gone.
+  Task<grpc::Reply<LeaseKeepAliveResponse>> lease_keep_alive(LeaseKeepAliveRequest request);
+  Task<grpc::Reply<LeaseTimeToLiveResponse>> lease_time_to_live(LeaseTimeToLiveRequest request);
+  Task<grpc::Reply<LeaseLeasesResponse>> lease_leases();
+  Task<grpc::Reply<MemberListResponse>> member_list(MemberListRequest request);
+  grpc::Reply<StatusResponse> status() const;
+  /// The revision that a linearizable read would see now.
+  Task<grpc::Reply<Revision>> read_revision();
+
+  WatchHub& watches();
+
+  // --- facts ---
+
+  /// Fills everything but the revision when that is set already.
+  void fill(ResponseHeader& header) const;
+  MemberId id() const;
+  ClusterId cluster_id() const;
+  const Options& options() const;
+  /// 0: nobody leads, or nobody that this member hears.
+  MemberId leader() const;
+  bool is_leader() const;
+  std::uint64_t term() const;
+  std::uint64_t applied_index() const;
+  Revision revision() const;
+  /// True while writes are refused because the disk is full.
+  bool no_space() const;
+  /// How long there has been no leader; nullopt while there is one.
+  std::optional<Duration> without_leader() const;
+  /// For comparing members; reads the whole table.
+  grpc::Reply<KeySpaceHash> hash(Revision revision);
+  const os::World& world() const;
+  metrics::Registry& metrics();
+
+  /// Called whenever leader() or is_leader() changed; returns a handle that ends it.
+  [[nodiscard]] std::unique_ptr<os::Operation> observe_leadership(std::function<void()> changed);
+
+ private:
+  struct Implementation;
+  explicit Member(std::unique_ptr<Implementation> implementation);
+
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace tripod::etcd

@@ -1,0 +1,97 @@
+#include "firmware/etcd/mvcc/command.h"
+
+#include "firmware/etcd/api/codec.h"
+#include "firmware/etcd/api/wire.h"
+
+namespace tripod::etcd {
+namespace {
+
+constexpr std::size_t header_bytes = 25;
+constexpr DecodeLimits stored_limits{.depth_max = 400, .elements_max = std::size_t{1} << 24U};
+
+void append_fixed(Bytes& out, std::uint64_t value) {
+  for (unsigned shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
+}
+
+std::uint64_t read_fixed(BytesView bytes) {
+  std::uint64_t value = 0;
+  for (unsigned i = 0; i < 8; ++i) {
+    value |= std::uint64_t{static_cast<std::uint8_t>(bytes[i])} << (8 * i);
+  }
+  return value;
+}
+
+Bytes encode_request(const MemberAttributes& attributes) {
+  return encode(MemberInfo{
+      .id = attributes.id, .name = attributes.name, .client_urls = attributes.client_urls});
+}
+template <typename Request>
+Bytes encode_request(const Request& request) {
+  return encode(request);
+}
+
+template <typename Request>
+Result<CommandRequest> decode_request(BytesView bytes) {
+  if constexpr (std::is_same_v<Request, MemberAttributes>) {
+    auto member = decode<MemberInfo>(bytes, stored_limits);
+    if (!member) return std::unexpected(member.error());
+    return MemberAttributes{member->id, std::move(member->name), std::move(member->client_urls)};
+  } else {
+    auto request = decode<Request>(bytes, stored_limits);
+    if (!request) return std::unexpected(request.error());
+    return std::move(*request);
+  }
+}
+
+template <std::size_t Kind = 0>
+Result<CommandRequest> decode_kind(std::size_t kind, BytesView bytes) {
+  if constexpr (Kind < std::variant_size_v<CommandRequest>) {
+    if (kind == Kind)
+      return decode_request<std::variant_alternative_t<Kind, CommandRequest>>(bytes);
+    return decode_kind<Kind + 1>(kind, bytes);
+  } else {
+    return fail(ErrorCode::unsupported, "a log entry holds a command of another release");
+  }
+}
+
+}  // namespace
+
+void append_command(Bytes& out, CommandId id, const CommandRequest& request) {
+  const Bytes payload =
+      std::visit([](const auto& inner) { return encode_request(inner); }, request);
+  wire::append_varint(out, header_bytes + payload.size());
+  out.push_back(static_cast<char>(request.index()));
+  append_fixed(out, id.origin);
+  append_fixed(out, id.life);
+  append_fixed(out, id.sequence);
+  out += payload;
+}
+
+Result<std::vector<Command>> decode_commands(BytesView data) {
+  std::vector<Command> commands;
+  while (!data.empty()) {
+    std::uint64_t length = 0;
+    std::size_t used = 0;
+    for (bool more = true; more; ++used) {
+      if (used >= data.size() || used >= 10) return fail(ErrorCode::corrupt, "malformed log entry");
+      const auto byte = static_cast<std::uint8_t>(data[used]);
+      length |= std::uint64_t{byte & 0x7FU} << (7 * used);
+      more = byte >= 0x80;
+    }
+    data.remove_prefix(used);
+    if (length < header_bytes || length > data.size()) {
+      return fail(ErrorCode::corrupt, "malformed log entry");
+    }
+    Command& command = commands.emplace_back();
+    command.id = {read_fixed(data.substr(1)), read_fixed(data.substr(9)),
+                  read_fixed(data.substr(17))};
+    const BytesView whole = data.substr(0, static_cast<std::size_t>(length));
+    auto request = decode_kind(static_cast<std::uint8_t>(data[0]), whole.substr(header_bytes));
+    if (!request) return std::unexpected(request.error());
+    command.request = std::move(*request);
+    data.remove_prefix(whole.size());
+  }
+  return commands;
+}
+
+}  // namespace tripod::etcd

@@ -1,0 +1,120 @@
+#include "firmware/etcd/mvcc/store.h"
+
+#include "firmware/etcd/api/codec.h"
+
+namespace tripod::etcd {
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& path, const std::string& vfs,
+                                           std::int64_t lease_ttl_min_seconds,
+                                           std::function<void()> later) {
+  auto db = StateDb::open(path, vfs);
+  if (!db) return std::unexpected(db.error());
+  std::unique_ptr<Store> store(new Store(std::move(*db)));
+  store->lease_ttl_min_seconds_ = lease_ttl_min_seconds;
+  store->applied_index_ =
+      static_cast<std::uint64_t>(store->db_.number("applied_index").value_or(0));
+  store->db_.each_lease([&](LeaseId id, std::int64_t ttl) { store->leases_.grant(id, ttl, {}); });
+  store->space_ = std::make_unique<KeySpace>(store->db_, store->leases_);
+  store->watches_ =
+      std::make_unique<WatchHub>(*store->space_, WatchHub::Limits{}, std::move(later));
+  store->db_.each_blob("member/", [&](std::string_view, BytesView value) {
+    if (auto member = decode<MemberInfo>(value)) {
+      store->members_[member->id] = {member->id, member->name, member->client_urls};
+    }
+  });
+  store->db_.each_blob("once/", [&](std::string_view name, BytesView value) {
+    MemberId origin = 0;
+    name.remove_prefix(5);
+    std::from_chars(name.data(), name.data() + name.size(), origin, 16);
+    store->once_.restore(origin, value);
+  });
+  return store;
+}
+
+void Store::apply(std::uint64_t index, BytesView data, MonotonicTime now,
+                  const std::function<void(CommandId, CommandReply)>& done) {
+  CHECK(index == applied_index_ + 1, std::format("applying {} after {}", index, applied_index_));
+  applied_index_ = index;
+  if (data.empty()) return;
+  auto commands = decode_commands(data);
+  if (!commands) {
+    fatal(std::format("etcd: cannot apply log entry {}: {}", index, commands.error().to_string()));
+  }
+  for (Command& command : *commands) {
+    if (!once_.first(command.id)) continue;
+    Events events;
+    CommandReply reply = run(std::move(command.request), now, events);
+    watches_->publish(events);
+    done(command.id, std::move(reply));
+  }
+}
+
+void Store::commit() {
+  if (!db_.in_transaction()) return;
+  for (const auto& [origin, stored] : once_.take_changes()) {
+    db_.set_blob(std::format("once/{:016x}", origin), stored);
+  }
+  db_.set_number("applied_index", static_cast<std::int64_t>(applied_index_));
+  db_.commit();
+}
+
+namespace {
+
+template <typename Response>
+CommandReply widen(grpc::Reply<Response> reply) {
+  if (!reply) return std::unexpected(std::move(reply.error()));
+  return CommandResponse(std::move(*reply));
+}
+
+}  // namespace
+
+CommandReply Store::run(CommandRequest request, MonotonicTime now, Events& events) {
+  if (auto* put = std::get_if<PutRequest>(&request))
+    return widen(space_->put(std::move(*put), events));
+  if (auto* range = std::get_if<DeleteRangeRequest>(&request)) {
+    return widen(space_->delete_range(*range, events));
+  }
+  if (auto* txn = std::get_if<TxnRequest>(&request))
+    return widen(space_->txn(std::move(*txn), events));
+  if (auto* compaction = std::get_if<CompactionRequest>(&request)) {
+    return widen(space_->compact(compaction->revision));
+  }
+  if (auto* lease = std::get_if<LeaseGrantRequest>(&request)) return grant(*lease, now);
+  if (auto* lease = std::get_if<LeaseRevokeRequest>(&request)) return revoke(*lease, events);
+  remember(std::get<MemberAttributes>(request));
+  return CommandResponse(std::monostate{});
+}
+
+CommandReply Store::grant(const LeaseGrantRequest& request, MonotonicTime now) {
+  if (request.id == 0) return reject(outcome::lease_not_found);
+  if (request.ttl > LeaseBook::ttl_max_seconds) return reject(outcome::lease_ttl_too_large);
+  if (leases_.find(request.id) != nullptr) return reject(outcome::lease_exists);
+  const std::int64_t ttl = std::max(request.ttl, lease_ttl_min_seconds_);
+  leases_.grant(request.id, ttl, now);
+  db_.put_lease(request.id, ttl);
+  LeaseGrantResponse response{.id = request.id, .ttl = ttl};
+  response.header.revision = space_->revision();
+  return CommandResponse(std::move(response));
+}
+
+CommandReply Store::revoke(const LeaseRevokeRequest& request, Events& events) {
+  const Lease* lease = leases_.find(request.id);
+  if (lease == nullptr) return reject(outcome::lease_not_found);
+  const auto keys = lease->keys;
+  leases_.revoke(request.id);
+  db_.erase_lease(request.id);
+  space_->remove(keys, events);
+  LeaseRevokeResponse response;
+  response.header.revision = space_->revision();
+  return CommandResponse(std::move(response));
+}
+
+void Store::remember(const MemberAttributes& attributes) {
+  members_[attributes.id] = attributes;
+  db_.set_blob(
+      std::format("member/{:016x}", attributes.id),
+      encode(MemberInfo{
+          .id = attributes.id, .name = attributes.name, .client_urls = attributes.client_urls}));
+}
+
+}  // namespace tripod::etcd

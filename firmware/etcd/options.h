@@ -1,0 +1,55 @@
+#pragma once
+// What one etcd member is told at start. Fields carry the names of etcd's flags.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "platform/async/task.h"
+#include "platform/os/network.h"
+
+namespace tripod::etcd {
+
+struct Options {
+  std::string name = "default";
+  std::string data_dir = "/var/lib/tripod/etcd";
+  /// "a=https://10.0.0.1:2380,b=https://10.0.0.2:2380"; a name may come several times, with one URL
+  /// each. Must name this member. Numeric addresses only. Read when the data directory is empty;
+  /// later it must still give the same cluster.
+  std::string initial_cluster;
+  std::string initial_cluster_token = "etcd-cluster";
+  std::string initial_cluster_state = "new";
+  std::vector<std::string> listen_peer_urls;
+  std::vector<std::string> initial_advertise_peer_urls;
+  std::vector<std::string> advertise_client_urls;
+  Milliseconds heartbeat_interval{100};
+  Milliseconds election_timeout{1000};
+  std::size_t max_request_bytes = 1536 * 1024;
+  std::size_t max_txn_ops = 128;
+  /// How often an idle watch that asked for progress_notify hears of it.
+  Duration watch_progress_notify_interval = std::chrono::minutes(10);
+
+  // Not etcd's:
+
+  /// state.db commits at the latest this long after a change, or after so many bytes. The log holds
+  /// what is lost.
+  Duration state_commit_interval = std::chrono::seconds(5);
+  std::size_t state_commit_bytes = 1024 * 1024;
+  /// Entries that stay in the log behind the applied index, for members that were away.
+  std::uint64_t log_entries_kept = 50'000;
+  /// Writes are refused with NOSPACE while the disk has less than this left.
+  std::uint64_t disk_reserve_bytes = 16 * 1024 * 1024;
+};
+
+/// How streams between members become TLS sessions with ALPN "tripod-raft/1", both sides proven by
+/// certificates. Empty functions leave them plain, for tests.
+struct PeerTls {
+  using Secured = Task<Result<std::unique_ptr<os::Stream>>>;
+
+  std::function<Secured(std::unique_ptr<os::Stream>)> accept;
+  /// `host` is the address that the peer's certificate must name.
+  std::function<Secured(std::unique_ptr<os::Stream>, std::string host)> connect;
+};
+
+}  // namespace tripod::etcd

@@ -1,0 +1,413 @@
+#include "firmware/etcd/raft/log_store.h"
+
+#include <format>
+
+#include "firmware/etcd/raft/codec.h"
+#include "platform/base/check.h"
+#include "platform/sqlite/database.h"
+
+namespace tripod::etcd::raft {
+namespace {
+
+constexpr std::int64_t format_version = 1;
+
+constexpr const char* schema =
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE hard_state(id INTEGER PRIMARY KEY CHECK(id = 0), term INTEGER NOT NULL,"
+    " vote INTEGER NOT NULL, commit_index INTEGER NOT NULL, sum INTEGER NOT NULL);"
+    "CREATE TABLE entries(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, type INTEGER NOT NULL,"
+    " sum INTEGER NOT NULL, data BLOB NOT NULL);";
+
+/// SQLite has no unsigned integers; identifiers use all 64 bits.
+std::int64_t stored(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
+std::uint64_t loaded(std::int64_t value) {
+  return static_cast<std::uint64_t>(value);
+}
+
+/// SQLite does not check the content of its pages; flash and cables do fail.
+std::int64_t sum_of(std::initializer_list<std::uint64_t> numbers, BytesView data = {}) {
+  std::uint64_t hash = fnv1a(data);
+  for (std::uint64_t number : numbers) {
+    hash = (hash ^ number) * 0x100000001b3ULL;
+    hash ^= hash >> 32U;
+  }
+  return static_cast<std::int64_t>(hash & 0xffffffffU);
+}
+
+std::int64_t sum_of(const Entry& entry) {
+  return sum_of({entry.index.value, entry.term.value, static_cast<std::uint64_t>(entry.type)},
+                entry.view());
+}
+
+std::int64_t sum_of(const HardState& state) {
+  return sum_of({state.term.value, state.vote.value, state.commit.value});
+}
+
+}  // namespace
+
+struct LogStore::Implementation {
+  explicit Implementation(sqlite::Database opened) : database(std::move(opened)) {}
+
+  sqlite::Database database;
+  sqlite::Statement insert_entry;
+  sqlite::Statement cut_entries;
+  sqlite::Statement compact_entries;
+  sqlite::Statement select_entries;
+  sqlite::Statement write_hard_state;
+  sqlite::Statement write_meta;
+  Recovered recovered;
+  LogIndex base;
+  LogIndex last;
+  bool failed = false;
+
+  std::unexpected<Error> corrupt(std::string_view what) const {
+    return fail(ErrorCode::corrupt, std::format("{}: {}", database.path(), what));
+  }
+
+  Result<> prepare() {
+    struct Wanted {
+      sqlite::Statement* statement;
+      const char* sql;
+    };
+    const Wanted all[] = {
+        {&insert_entry, "INSERT INTO entries(idx, term, type, sum, data) VALUES(?, ?, ?, ?, ?)"},
+        {&cut_entries, "DELETE FROM entries WHERE idx >= ?"},
+        {&compact_entries, "DELETE FROM entries WHERE idx <= ?"},
+        {&select_entries,
+         "SELECT idx, term, type, sum, data FROM entries WHERE idx BETWEEN ? AND ? ORDER BY idx"},
+        {&write_hard_state, "REPLACE INTO hard_state VALUES(0, ?, ?, ?, ?)"},
+        {&write_meta, "REPLACE INTO meta VALUES(?, ?)"},
+    };
+    for (const Wanted& wanted : all) {
+      auto prepared = database.prepare(wanted.sql);
+      if (!prepared) return std::unexpected(std::move(prepared.error()));
+      *wanted.statement = std::move(*prepared);
+    }
+    return {};
+  }
+
+  Result<> set_meta(std::string_view name, std::int64_t value) {
+    write_meta.bind_text(1, name);
+    write_meta.bind(2, value);
+    return write_meta.run();
+  }
+
+  Result<> set_conf_state(const ConfState& state) {
+    Bytes bytes = encode(state);
+    write_meta.bind_text(1, "conf_state");
+    write_meta.bind_blob(2, bytes);
+    return write_meta.run();
+  }
+
+  /// `not_found` when there is no such row.
+  Result<std::int64_t> meta(std::string_view name) {
+    return database.query_int64(std::format("SELECT value FROM meta WHERE name = '{}'", name));
+  }
+
+  Result<> create(Identity identity) {
+    auto transaction = sqlite::Transaction::begin(database);
+    if (!transaction) return std::unexpected(std::move(transaction.error()));
+    if (auto done = database.execute(schema); !done) return done;
+    if (auto done = prepare(); !done) return done;
+    const std::pair<std::string_view, std::int64_t> rows[] = {
+        {"format", format_version},
+        {"cluster", stored(identity.cluster)},
+        {"member", stored(identity.member.value)},
+        {"base_index", 0},
+        {"base_term", 0},
+    };
+    for (const auto& [name, value] : rows) {
+      if (auto done = set_meta(name, value); !done) return done;
+    }
+    return transaction->commit();
+  }
+
+  Result<> verify(Identity identity) {
+    auto refuse = [&](std::string why) {
+      return fail(ErrorCode::invalid, std::format("{}: {}", database.path(), why));
+    };
+    auto format = meta("format");
+    if (!format) {
+      if (format.error() == ErrorCode::corrupt || format.error() == ErrorCode::io) {
+        return std::unexpected(std::move(format.error()));
+      }
+      return refuse("this is not the Raft log of a tripod member");
+    }
+    if (*format != format_version) {
+      return refuse(std::format("format {} is unknown, this release writes format {}", *format,
+                                format_version));
+    }
+    auto cluster = meta("cluster");
+    auto member = meta("member");
+    if (!cluster || !member) return corrupt("identity is missing");
+    if (loaded(*cluster) != identity.cluster) {
+      return refuse(
+          std::format("the data belong to cluster {:x}, the configuration is of cluster {:x}",
+                      loaded(*cluster), identity.cluster));
+    }
+    if (loaded(*member) != identity.member.value) {
+      auto told = [&](NodeId id) {
+        std::string name = identity.name ? identity.name(id) : "";
+        return std::format("{:x}{}", id.value, name.empty() ? "" : " (" + name + ")");
+      };
+      return refuse(std::format("the data belong to member {}, this is member {}",
+                                told({loaded(*member)}), told(identity.member)));
+    }
+    return {};
+  }
+
+  Result<Entry> entry_of_row() {
+    Entry entry;
+    entry.index = {loaded(select_entries.column_int64(0))};
+    entry.term = {loaded(select_entries.column_int64(1))};
+    std::int64_t type = select_entries.column_int64(2);
+    if (type != 0 && type != 1)
+      return corrupt(std::format("entry {}: type {}", entry.index.value, type));
+    entry.type = static_cast<EntryType>(type);
+    BytesView data = select_entries.column_blob(4);
+    if (!data.empty()) entry.data = share(Bytes(data));
+    if (select_entries.column_int64(3) != sum_of(entry)) {
+      return corrupt(std::format("entry {} does not match its checksum", entry.index.value));
+    }
+    return entry;
+  }
+
+  Result<> recover_meta() {
+    auto base_index = meta("base_index");
+    auto base_term = meta("base_term");
+    if (!base_index || !base_term) return corrupt("base is missing");
+    recovered.base = {{loaded(*base_index)}, {loaded(*base_term)}};
+    auto conf = database.prepare("SELECT value FROM meta WHERE name = 'conf_state'");
+    if (!conf) return std::unexpected(std::move(conf.error()));
+    auto row = conf->step();
+    if (!row) return std::unexpected(std::move(row.error()));
+    if (*row) {
+      auto state = decode_conf_state(conf->column_blob(0), Limits{});
+      if (!state || state->voters.empty()) return corrupt("malformed configuration");
+      recovered.conf_state = std::move(*state);
+      recovered.founded = true;
+    }
+    auto hard = database.prepare("SELECT term, vote, commit_index, sum FROM hard_state");
+    if (!hard) return std::unexpected(std::move(hard.error()));
+    row = hard->step();
+    if (!row) return std::unexpected(std::move(row.error()));
+    if (!*row) return {};
+    recovered.hard_state = {{loaded(hard->column_int64(0))},
+                            {loaded(hard->column_int64(1))},
+                            {loaded(hard->column_int64(2))}};
+    if (hard->column_int64(3) != sum_of(recovered.hard_state)) {
+      return corrupt("the hard state does not match its checksum");
+    }
+    return {};
+  }
+
+  Result<> recover_entries() {
+    recovered.last = recovered.base.index;
+    Term term = recovered.base.term;
+    select_entries.bind(1, std::int64_t{0});
+    select_entries.bind(2, INT64_MAX);
+    for (;;) {
+      auto row = select_entries.step();
+      if (!row) return std::unexpected(std::move(row.error()));
+      if (!*row) break;
+      auto entry = entry_of_row();
+      if (!entry) {
+        select_entries.reset();
+        return std::unexpected(std::move(entry.error()));
+      }
+      if (entry->index != recovered.last.next() || entry->term < term) {
+        select_entries.reset();
+        return corrupt(std::format("entry {} of term {} follows entry {} of term {}",
+                                   entry->index.value, entry->term.value, recovered.last.value,
+                                   term.value));
+      }
+      if (recovered.term_runs.empty() || entry->term != term) {
+        recovered.term_runs.push_back({entry->index, entry->term});
+      }
+      term = entry->term;
+      recovered.last = entry->index;
+      if (entry->type == EntryType::conf_change && entry->index > recovered.conf_state.index) {
+        recovered.conf_changes.push_back(entry->index);
+      }
+    }
+    select_entries.reset();
+    const HardState& hard = recovered.hard_state;
+    if (term > hard.term)
+      return corrupt(std::format("entries of term {} beyond term {}", term.value, hard.term.value));
+    if (hard.commit > recovered.last) return corrupt("committed entries are missing");
+    return {};
+  }
+
+  Result<> write_entries(const std::vector<Entry>& entries) {
+    if (entries.empty()) return {};
+    LogIndex first = entries.front().index;
+    CHECK(first > base && first <= last.next(),
+          std::format("entry {} for a log from {} to {}", first.value, base.next().value,
+                      last.value));
+    if (first <= last) {
+      cut_entries.bind(1, stored(first.value));
+      if (auto done = cut_entries.run(); !done) return done;
+    }
+    LogIndex index = first;
+    for (const Entry& entry : entries) {
+      CHECK(entry.index == index);
+      insert_entry.bind(1, stored(entry.index.value));
+      insert_entry.bind(2, stored(entry.term.value));
+      insert_entry.bind(3, static_cast<std::int64_t>(entry.type));
+      insert_entry.bind(4, sum_of(entry));
+      insert_entry.bind_blob(5, entry.view());
+      if (auto done = insert_entry.run(); !done) return done;
+      last = index;
+      index = index.next();
+    }
+    return {};
+  }
+
+  Result<> set_base(LogPosition position) {
+    base = position.index;
+    if (auto done = set_meta("base_index", stored(position.index.value)); !done) return done;
+    return set_meta("base_term", stored(position.term.value));
+  }
+
+  Result<> compact(LogIndex index) {
+    if (index <= base) return {};
+    CHECK(index <= last);
+    auto term =
+        database.query_int64(std::format("SELECT term FROM entries WHERE idx = {}", index.value));
+    if (!term) return std::unexpected(std::move(term.error()));
+    compact_entries.bind(1, stored(index.value));
+    if (auto done = compact_entries.run(); !done) return done;
+    return set_base({index, {loaded(*term)}});
+  }
+
+  Result<> commit(const PersistBatch& batch) {
+    auto transaction = sqlite::Transaction::begin(database);
+    if (!transaction) return std::unexpected(std::move(transaction.error()));
+    if (auto done = write(batch); !done) return done;
+    return transaction->commit();
+  }
+
+  Result<> write(const PersistBatch& batch) {
+    if (batch.reset) {
+      if (auto done = database.execute("DELETE FROM entries"); !done) return done;
+      if (auto done = set_base(*batch.reset); !done) return done;
+      last = batch.reset->index;
+    }
+    if (auto done = write_entries(batch.entries); !done) return done;
+    if (batch.hard_state) {
+      const HardState& state = *batch.hard_state;
+      CHECK(state.commit <= last, "a commit index beyond the log");
+      write_hard_state.bind(1, stored(state.term.value));
+      write_hard_state.bind(2, stored(state.vote.value));
+      write_hard_state.bind(3, stored(state.commit.value));
+      write_hard_state.bind(4, sum_of(state));
+      if (auto done = write_hard_state.run(); !done) return done;
+    }
+    if (batch.conf_state) {
+      if (auto done = set_conf_state(*batch.conf_state); !done) return done;
+    }
+    if (batch.compact) return compact(*batch.compact);
+    return {};
+  }
+};
+
+LogStore::LogStore(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+LogStore::LogStore(LogStore&&) noexcept = default;
+LogStore& LogStore::operator=(LogStore&&) noexcept = default;
+LogStore::~LogStore() = default;
+
+Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
+                                Identity identity) {
+  CHECK(identity.member != nobody);
+  // Small pages: a lone entry dirties one or two of them. One connection, so that a second process
+  // is refused.
+  auto database = sqlite::Database::open(path, {.vfs = vfs,
+                                                .synchronous = sqlite::Synchronous::full,
+                                                .page_size_bytes = 1024,
+                                                .cache_kib = 256,
+                                                .checkpoint_wal_pages = 1000,
+                                                .exclusive = true});
+  if (!database) {
+    if (database.error() == ErrorCode::unavailable) {
+      return fail(ErrorCode::unavailable, std::format("{}: another process uses this file", path));
+    }
+    return std::unexpected(std::move(database.error()));
+  }
+  auto implementation = std::make_unique<Implementation>(std::move(*database));
+  Implementation& self = *implementation;
+  auto tables = self.database.query_int64("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return std::unexpected(std::move(tables.error()));
+  Result<> done = *tables == 0 ? self.create(identity) : self.verify(identity);
+  if (done && *tables != 0) done = self.prepare();
+  if (done) done = self.recover_meta();
+  if (done) done = self.recover_entries();
+  if (!done) return std::unexpected(std::move(done.error()));
+  self.base = self.recovered.base.index;
+  self.last = self.recovered.last;
+  return LogStore(std::move(implementation));
+}
+
+const Recovered& LogStore::recovered() const {
+  return implementation_->recovered;
+}
+
+Result<> LogStore::found(const ConfState& founding) {
+  Implementation& self = *implementation_;
+  CHECK(!self.recovered.founded && !founding.voters.empty());
+  auto transaction = sqlite::Transaction::begin(self.database);
+  if (!transaction) return std::unexpected(std::move(transaction.error()));
+  if (auto done = self.set_conf_state(founding); !done) return done;
+  if (auto done = transaction->commit(); !done) return done;
+  self.recovered.founded = true;
+  self.recovered.conf_state = founding;
+  return {};
+}
+
+Result<> LogStore::append(const PersistBatch& batch) {
+  Implementation& self = *implementation_;
+  if (self.failed) return fail(ErrorCode::io, self.database.path() + ": an earlier write failed");
+  LogIndex base = self.base;
+  LogIndex last = self.last;
+  auto done = self.commit(batch);
+  if (!done) {
+    self.base = base;
+    self.last = last;
+    self.failed = done.error() != ErrorCode::no_space;
+  }
+  return done;
+}
+
+Result<std::vector<Entry>> LogStore::read(LogIndex first, LogIndex last, std::size_t bytes_max) {
+  Implementation& self = *implementation_;
+  std::vector<Entry> entries;
+  std::size_t bytes = 0;
+  self.select_entries.bind(1, stored(first.value));
+  self.select_entries.bind(2, stored(last.value));
+  for (;;) {
+    auto row = self.select_entries.step();
+    if (!row) return std::unexpected(std::move(row.error()));
+    if (!*row) break;
+    auto entry = self.entry_of_row();
+    if (!entry) {
+      self.select_entries.reset();
+      return std::unexpected(std::move(entry.error()));
+    }
+    bytes += entry->size_bytes();
+    if (!entries.empty() && bytes > bytes_max) break;
+    entries.push_back(std::move(*entry));
+  }
+  self.select_entries.reset();
+  return entries;
+}
+
+Result<std::int64_t> LogStore::size_bytes() {
+  return implementation_->database.size_bytes();
+}
+Result<std::int64_t> LogStore::free_bytes() {
+  return implementation_->database.free_bytes();
+}
+
+}  // namespace tripod::etcd::raft

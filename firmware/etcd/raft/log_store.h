@@ -1,0 +1,61 @@
+#pragma once
+// raft.db: the durable log, hard state and configuration of one member, in one SQLite file
+// (README.md has the tables). An append is one transaction with one fsync; what it returned from
+// survives a power cut. Any error of append() means lost ground, and the caller stops the member:
+// the file is never written again by this process.
+//
+// Used by one thread at a time: opened and recovered at start, then on the storage lane.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "firmware/etcd/raft/actions.h"
+#include "firmware/etcd/raft/recovered.h"
+#include "firmware/etcd/raft/types.h"
+#include "platform/base/result.h"
+
+namespace tripod::etcd::raft {
+
+/// Whose file it is.
+struct Identity {
+  std::uint64_t cluster = 0;
+  NodeId member;
+  std::function<std::string(NodeId)> name = {};  // of any member, for messages; "": not known
+};
+
+class LogStore {
+ public:
+  /// Opens or creates `path`. Fails with invalid when the file belongs to another member or cluster
+  /// or has an unknown format, corrupt when it contradicts itself, else with what SQLite says.
+  /// `vfs`: os::Storage::vfs_name().
+  static Result<LogStore> open(const std::string& path, const std::string& vfs, Identity identity);
+  LogStore(LogStore&&) noexcept;
+  LogStore& operator=(LogStore&&) noexcept;
+  ~LogStore();
+
+  /// As of open() or found(); append() does not change it.
+  const Recovered& recovered() const;
+  /// The configuration a new member starts with; durable on return. recovered() shows it
+  /// afterwards.
+  Result<> found(const ConfState& founding);
+
+  /// All of the batch or nothing, durable on return. After no_space the same batch may be tried
+  /// again; after any other error nothing may.
+  Result<> append(const PersistBatch& batch);
+  /// Entries from first to last, cut off before `bytes_max` is exceeded, but at least one if it
+  /// exists.
+  Result<std::vector<Entry>> read(LogIndex first, LogIndex last, std::size_t bytes_max);
+  /// Size of the database file, and the part that is free for reuse.
+  Result<std::int64_t> size_bytes();
+  Result<std::int64_t> free_bytes();
+
+ private:
+  struct Implementation;
+  explicit LogStore(std::unique_ptr<Implementation> implementation);
+
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace tripod::etcd::raft

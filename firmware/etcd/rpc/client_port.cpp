@@ -1,0 +1,152 @@
+#include "firmware/etcd/rpc/client_port.h"
+
+#include "firmware/etcd/api/codec.h"
+#include "firmware/etcd/rpc/health.h"
+#include "firmware/etcd/rpc/watch_stream.h"
+#include "platform/grpc/server.h"
+
+namespace tripod::etcd::rpc {
+namespace {
+
+constexpr std::size_t message_overhead_bytes = 512 * 1024;
+
+bool requires_leader(const grpc::CallContext& context) {
+  return context.metadata().get("hasleader") == "true";
+}
+
+grpc::Status undecodable() {
+  return {grpc::StatusCode::internal, "grpc: error unmarshalling request"};
+}
+
+template <typename Request, typename Response>
+using Method = Task<grpc::Reply<Response>> (Member::*)(Request);
+
+template <typename Request, typename Response>
+Task<grpc::Reply<Bytes>> call(Member* member, Method<Request, Response> method, bool require_leader,
+                              Bytes bytes) {
+  if (require_leader && member->leader() == 0) co_return reject(outcome::no_leader);
+  auto request = decode<Request>(bytes);
+  if (!request) co_return std::unexpected(undecodable());
+  bytes = {};
+  auto reply = co_await (member->*method)(std::move(*request));
+  if (!reply) co_return std::unexpected(std::move(reply.error()));
+  co_return encode(*reply);
+}
+
+Task<grpc::Reply<Bytes>> leases(Member* member, bool require_leader) {
+  if (require_leader && member->leader() == 0) co_return reject(outcome::no_leader);
+  auto reply = co_await member->lease_leases();
+  if (!reply) co_return std::unexpected(std::move(reply.error()));
+  co_return encode(*reply);
+}
+
+Task<grpc::Reply<Bytes>> status(Member* member) {
+  auto reply = member->status();
+  if (!reply) co_return std::unexpected(std::move(reply.error()));
+  co_return encode(*reply);
+}
+
+/// Only what is: alarms follow the disk, and are set and cleared by nobody else.
+Task<grpc::Reply<Bytes>> alarm(Member* member, Bytes bytes) {
+  auto request = decode<AlarmRequest>(bytes);
+  if (!request) co_return std::unexpected(undecodable());
+  if (request->action != AlarmAction::get) {
+    co_return grpc::reject(grpc::StatusCode::unimplemented,
+                           "alarms cannot be set or cleared by request");
+  }
+  AlarmResponse response;
+  if (member->no_space() && (request->member_id == 0 || request->member_id == member->id())) {
+    response.alarms.push_back({member->id(), AlarmType::no_space});
+  }
+  member->fill(response.header);
+  co_return encode(response);
+}
+
+Task<grpc::Reply<Bytes>> hash_kv(Member* member, Bytes bytes) {
+  auto request = decode<HashKVRequest>(bytes);
+  if (!request) co_return std::unexpected(undecodable());
+  auto hash = member->hash(request->revision);
+  if (!hash) co_return std::unexpected(std::move(hash.error()));
+  HashKVResponse response{.hash = hash->hash,
+                          .compact_revision = hash->compact_revision,
+                          .hash_revision = hash->revision};
+  member->fill(response.header);
+  co_return encode(response);
+}
+
+Task<grpc::Status> watch(Member* member, grpc::ServerCall stream) {
+  WatchStream watches(*member, stream, requires_leader(stream.context()));
+  co_return co_await watches.run();
+}
+
+Task<grpc::Status> keep_alive(Member* member, grpc::ServerCall stream) {
+  const bool require_leader = requires_leader(stream.context());
+  for (;;) {
+    auto message = co_await stream.read();
+    if (!message) co_return message.error();
+    if (!*message) co_return grpc::Status{};
+    auto request = decode<LeaseKeepAliveRequest>(**message);
+    if (!request) co_return undecodable();
+    if (require_leader && member->leader() == 0) co_return outcome::no_leader.status();
+    auto reply = co_await member->lease_keep_alive(*request);
+    if (!reply) co_return reply.error();
+    if (auto written = co_await stream.write(encode(*reply)); !written) co_return written.error();
+  }
+}
+
+}  // namespace
+
+struct ClientPort::Implementation {
+  explicit Implementation(Member& member)
+      : health(member),
+        server(member.world().clock, member.metrics(),
+               {.message_bytes_max = member.options().max_request_bytes + message_overhead_bytes},
+               &health) {
+    unary(member, "KV/Range", &Member::range);
+    unary(member, "KV/Put", &Member::put);
+    unary(member, "KV/DeleteRange", &Member::delete_range);
+    unary(member, "KV/Txn", &Member::txn);
+    unary(member, "KV/Compact", &Member::compact);
+    unary(member, "Lease/LeaseGrant", &Member::lease_grant);
+    unary(member, "Lease/LeaseRevoke", &Member::lease_revoke);
+    unary(member, "Lease/LeaseTimeToLive", &Member::lease_time_to_live);
+    unary(member, "Cluster/MemberList", &Member::member_list);
+    server.add_unary("/etcdserverpb.Lease/LeaseLeases",
+                     [&member](grpc::CallContext context, Bytes) {
+                       return leases(&member, requires_leader(context));
+                     });
+    server.add_unary("/etcdserverpb.Maintenance/Status",
+                     [&member](grpc::CallContext, Bytes) { return status(&member); });
+    server.add_unary("/etcdserverpb.Maintenance/Alarm", [&member](grpc::CallContext, Bytes bytes) {
+      return alarm(&member, std::move(bytes));
+    });
+    server.add_unary("/etcdserverpb.Maintenance/HashKV", [&member](grpc::CallContext, Bytes bytes) {
+      return hash_kv(&member, std::move(bytes));
+    });
+    server.add_stream("/etcdserverpb.Watch/Watch", grpc::MethodType::bidi_stream,
+                      [&member](grpc::ServerCall stream) { return watch(&member, stream); });
+    server.add_stream("/etcdserverpb.Lease/LeaseKeepAlive", grpc::MethodType::bidi_stream,
+                      [&member](grpc::ServerCall stream) { return keep_alive(&member, stream); });
+  }
+
+  template <typename Request, typename Response>
+  void unary(Member& member, std::string_view path, Method<Request, Response> method) {
+    server.add_unary("/etcdserverpb." + std::string(path),
+                     [&member, method](grpc::CallContext context, Bytes bytes) {
+                       return call(&member, method, requires_leader(context), std::move(bytes));
+                     });
+  }
+
+  HealthHandler health;
+  grpc::Server server;
+};
+
+ClientPort::ClientPort(Member& member)
+    : implementation_(std::make_unique<Implementation>(member)) {}
+ClientPort::~ClientPort() = default;
+
+http::Handler& ClientPort::handler() {
+  return implementation_->server;
+}
+
+}  // namespace tripod::etcd::rpc

@@ -1,0 +1,33 @@
+#pragma once
+// What etcd answers over plain HTTP on its client port: /health, /livez, /readyz, /version,
+// /metrics.
+//
+// Lives on the loop thread; the member outlives it.
+
+#include "firmware/etcd/member.h"
+#include "platform/http/message.h"
+
+namespace tripod::etcd::rpc {
+
+class HealthHandler final : public http::Handler {
+ public:
+  explicit HealthHandler(Member& member) : member_(member) {}
+  Task<void> handle(std::unique_ptr<http::Exchange> exchange) override;
+
+ private:
+  struct Answer {
+    int status = 200;
+    std::string type = "text/plain; charset=utf-8";
+    std::string body;
+  };
+
+  Task<Answer> answer(std::string path, std::string query);
+  Task<Answer> health(std::string query);
+  Task<Answer> checks(std::vector<std::string> names, std::string query);
+  /// Empty when it passes.
+  Task<std::string> failure_of(std::string check);
+
+  Member& member_;
+};
+
+}  // namespace tripod::etcd::rpc

@@ -1,0 +1,107 @@
+#pragma once
+// The inside of a Member: its parts, and the paths between them. See member.h for what it promises.
+
+#include "firmware/etcd/member.h"
+#include "firmware/etcd/mvcc/store.h"
+#include "firmware/etcd/peer/transport.h"
+#include "firmware/etcd/server/bootstrap.h"
+#include "firmware/etcd/server/housekeeper.h"
+#include "firmware/etcd/server/proposals.h"
+#include "firmware/etcd/server/reads.h"
+#include "firmware/etcd/server/replica.h"
+
+namespace tripod::etcd {
+
+/// What etcd gives a request before it says "request timed out".
+inline Duration request_patience(const Options& options) {
+  return std::chrono::seconds(5) + 2 * options.election_timeout;
+}
+
+/// etcd's minimum: one and a half election timeouts, in whole seconds.
+inline std::int64_t lease_ttl_min_seconds(const Options& options) {
+  return (3 * options.election_timeout.count() / 2 + 999) / 1000;
+}
+
+struct Member::Implementation final : ReplicaHost, peer::Receiver {
+  Implementation(const os::World& world_in, Options options_in, ClusterPlan plan_in,
+                 metrics::Registry& metrics_in);
+  ~Implementation() override;
+
+  // start.cpp
+  Result<> open(PeerTls tls);
+  Result<> listen();
+  /// Lets go of what a failed start had opened.
+  void abandon();
+  void register_metrics();
+
+  // ReplicaHost
+  void before_turn() override;
+  void apply(const raft::Entry& entry) override;
+  void after_apply() override;
+  void on_read(std::uint64_t token, raft::LogIndex index) override;
+  void on_refused(std::uint64_t token, raft::Refused reason) override;
+  void on_leadership(const raft::Leadership& leadership) override;
+
+  // peer::Receiver
+  void on_message(MemberId from, BytesView message) override;
+  void on_unreachable(MemberId peer) override;
+  Task<Bytes> on_request(MemberId from, Bytes request) override;
+
+  /// Proposes and unwraps, or says why not.
+  template <typename Response>
+  Task<grpc::Reply<Response>> write(CommandRequest request);
+  Outcome why_timeout(MonotonicTime started) const;
+  MemberId leader() const { return replica->raft().leader().value; }
+  void promote_leases_if_leading();
+
+  // leases.cpp: what only the leader can answer
+  Task<grpc::Reply<Bytes>> ask_leader(Bytes request);
+  Task<grpc::Reply<Bytes>> answer_as_leader(Bytes request);
+  Task<grpc::Reply<Bytes>> renew(LeaseKeepAliveRequest request);
+  Task<grpc::Reply<Bytes>> time_to_live(LeaseTimeToLiveRequest request);
+  void expire_leases();
+  Task<void> revoke_expired(LeaseId id);
+  Task<void> publish_attributes();
+
+  os::World world;
+  Options options;
+  ClusterPlan plan;
+  metrics::Registry& metrics;
+  Logger log;
+  raft::Limits raft_limits;
+
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Replica> replica;
+  std::unique_ptr<Housekeeper> housekeeper;
+  std::unique_ptr<peer::Transport> transport;
+  std::unique_ptr<Proposals> proposals;
+  std::unique_ptr<Reads> reads;
+  Scope scope;
+
+  raft::Leadership leadership;
+  std::optional<MonotonicTime> leader_lost_at;
+  MonotonicTime leader_elected_at;
+  raft::Term applied_term;
+  std::unique_ptr<os::Operation> lease_timer;
+  std::map<std::uint64_t, std::function<void()>> leadership_observers;
+  std::uint64_t next_observer = 1;
+  std::shared_ptr<Implementation*> self =
+      std::make_shared<Implementation*>(this);  // for observers' handles
+  bool stopping = false;
+  bool stopped = false;
+};
+
+template <typename Response>
+Task<grpc::Reply<Response>> Member::Implementation::write(CommandRequest request) {
+  if (stopping) co_return reject(outcome::stopped);
+  if (housekeeper->no_space() && !std::holds_alternative<DeleteRangeRequest>(request) &&
+      !std::holds_alternative<CompactionRequest>(request) &&
+      !std::holds_alternative<LeaseRevokeRequest>(request)) {
+    co_return reject(outcome::no_space);
+  }
+  auto reply = co_await proposals->propose(std::move(request));
+  if (!reply) co_return std::unexpected(std::move(reply.error()));
+  co_return std::get<Response>(std::move(*reply));
+}
+
+}  // namespace tripod::etcd

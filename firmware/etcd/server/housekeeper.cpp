@@ -1,0 +1,172 @@
+#include "firmware/etcd/server/housekeeper.h"
+
+#include <format>
+
+namespace tripod::etcd {
+
+Result<std::unique_ptr<Housekeeper>> Housekeeper::open(const os::World& world,
+                                                       const Options& options,
+                                                       const std::string& path, Store& store,
+                                                       Replica& replica,
+                                                       metrics::Registry& metrics) {
+  sqlite::Options database;
+  database.vfs = world.storage.vfs_name();
+  database.synchronous = sqlite::Synchronous::normal;
+  database.cache_kib = 64;
+  database.checkpoint_wal_pages = 0;
+  database.exclusive = false;
+  database.create = false;
+  auto checkpointer = sqlite::Database::open(path, database);
+  if (!checkpointer) return std::unexpected(checkpointer.error());
+  return std::unique_ptr<Housekeeper>(
+      new Housekeeper(world, options, store, replica, metrics, std::move(*checkpointer)));
+}
+
+Housekeeper::Housekeeper(const os::World& world, const Options& options, Store& store,
+                         Replica& replica, metrics::Registry& metrics,
+                         sqlite::Database checkpointer)
+    : world_(world),
+      options_(options),
+      log_(world.log, "etcd.state"),
+      store_(store),
+      replica_(replica),
+      checkpointer_(std::make_unique<sqlite::Database>(std::move(checkpointer))),
+      committed_index_(store.applied_index()),
+      commit_seconds_(metrics.histogram("etcd_disk_backend_commit_duration_seconds",
+                                        "The latency distributions of commit called by backend.",
+                                        {0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128,
+                                         0.256, 0.512, 1.024, 2.048, 4.096, 8.192})) {}
+
+void Housekeeper::start() {
+  look_at_disk();
+  compact();
+}
+
+void Housekeeper::after_apply() {
+  if (store_.db().uncommitted_bytes() >= options_.state_commit_bytes) {
+    commit();
+  } else if (!commit_timer_ && store_.db().in_transaction()) {
+    commit_timer_ =
+        world_.clock.call_at(world_.clock.now() + options_.state_commit_interval, [this] {
+          commit_timer_.reset();
+          commit();
+        });
+  }
+  if (store_.space().compacting() && !compact_timer_) compact();
+}
+
+void Housekeeper::commit() {
+  if (stopped_ || !store_.db().in_transaction()) return;
+  const MonotonicTime started = world_.clock.now();
+  bytes_since_checkpoint_ += store_.db().uncommitted_bytes() + 8192;
+  store_.commit();
+  committed_index_ = store_.applied_index();
+  commit_seconds_.observe(std::chrono::duration<double>(world_.clock.now() - started).count());
+  if (bytes_since_checkpoint_ >= checkpoint_bytes) checkpoint();
+}
+
+// --- compaction ---
+
+void Housekeeper::compact() {
+  compact_timer_.reset();
+  if (stopped_) return;
+  if (!store_.space().compacting()) {
+    for (auto& done : std::exchange(compaction_waiters_, {})) done();
+    return;
+  }
+  store_.space().compact_some(compaction_work_per_slice);
+  if (store_.db().uncommitted_bytes() >= options_.state_commit_bytes) commit();
+  compact_timer_ =
+      world_.clock.call_at(world_.clock.now() + compaction_pause, [this] { compact(); });
+}
+
+void Housekeeper::when_compacted(std::function<void()> done) {
+  compaction_waiters_.push_back(std::move(done));
+  if (!compact_timer_) {
+    compact_timer_ = world_.clock.call_at(world_.clock.now(), [this] { compact(); });
+  }
+}
+
+// --- checkpoints and the log ---
+
+void Housekeeper::run_on_lane(os::Callback work, os::Callback done) {
+  ++lane_jobs_;
+  world_.storage_lane.run(std::move(work), [this, done = std::move(done)]() mutable {
+    --lane_jobs_;
+    done();
+    if (stopped_ && lane_jobs_ == 0) lane_idle_.set();
+  });
+}
+
+void Housekeeper::checkpoint() {
+  if (std::exchange(checkpointing_, true)) return;
+  bytes_since_checkpoint_ = 0;
+  auto counts = std::make_shared<Result<sqlite::CheckpointCounts>>();
+  run_on_lane([database = checkpointer_.get(),
+               counts] { *counts = database->checkpoint(sqlite::Checkpoint::passive); },
+              [this, counts, applied = committed_index_] {
+                checkpointing_ = false;
+                checkpointed(applied, std::move(*counts));
+              });
+}
+
+void Housekeeper::checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
+  if (!counts) {
+    if (counts.error() == ErrorCode::unavailable) return;  // the next one will do
+    fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
+  }
+  // A part still helps; but only a whole one says that the commit of `applied` is durable.
+  if (counts->checkpointed_pages < counts->wal_pages) return;
+  truncate_log(applied);
+}
+
+void Housekeeper::truncate_log(std::uint64_t durable) {
+  const raft::Status status = replica_.raft().status();
+  std::uint64_t keep_from =
+      durable > options_.log_entries_kept ? durable - options_.log_entries_kept : 0;
+  // A leader waits for slow members, within a bound.
+  const std::uint64_t hard_limit =
+      durable > 4 * options_.log_entries_kept ? durable - 4 * options_.log_entries_kept : 0;
+  for (const auto& [node, progress] : replica_.raft().progress()) {
+    keep_from = std::min(keep_from, std::max(progress.match.value, hard_limit));
+  }
+  // Not for a few entries: each cut is a write.
+  if (keep_from < status.first.value + options_.log_entries_kept / 10) return;
+  log_.info("cutting the log", LogField("from", status.first.value), LogField("to", keep_from));
+  replica_.step(raft::Compact{{keep_from}});
+}
+
+// --- the disk ---
+
+void Housekeeper::look_at_disk() {
+  auto free = std::make_shared<Result<std::uint64_t>>(0);
+  run_on_lane([this, free] { *free = world_.storage.free_bytes(options_.data_dir); },
+              [this, free] {
+                if (stopped_) return;
+                const bool full = *free && **free < options_.disk_reserve_bytes;
+                if (full != no_space_) {
+                  no_space_ = full;
+                  if (full) {
+                    log_.error("the disk is nearly full, writes are refused",
+                               LogField("free-bytes", **free),
+                               LogField("reserve-bytes", options_.disk_reserve_bytes));
+                  } else {
+                    log_.info("the disk has room again");
+                  }
+                }
+                disk_timer_ = world_.clock.call_at(world_.clock.now() + disk_interval,
+                                                   [this] { look_at_disk(); });
+              });
+}
+
+Task<void> Housekeeper::stop() {
+  commit_timer_.reset();
+  compact_timer_.reset();
+  disk_timer_.reset();
+  compaction_waiters_.clear();
+  commit();
+  stopped_ = true;
+  if (lane_jobs_ > 0) co_await lane_idle_.uncancellable();
+}
+
+}  // namespace tripod::etcd

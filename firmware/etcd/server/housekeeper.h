@@ -1,0 +1,73 @@
+#pragma once
+// What a member does beside answering: commits state.db in intervals, compacts in slices, takes
+// checkpoints on the storage lane, cuts the log behind what a checkpoint made durable, and looks
+// how full the disk is.
+//
+// Lives on the loop thread.
+
+#include <functional>
+#include <memory>
+
+#include "firmware/etcd/mvcc/store.h"
+#include "firmware/etcd/options.h"
+#include "firmware/etcd/server/replica.h"
+#include "platform/base/metrics.h"
+#include "platform/os/board.h"
+
+namespace tripod::etcd {
+
+class Housekeeper {
+ public:
+  static constexpr std::size_t compaction_work_per_slice = 200;
+  static constexpr Duration compaction_pause = Milliseconds(10);
+  static constexpr std::size_t checkpoint_bytes = 4 * 1024 * 1024;
+  static constexpr Duration disk_interval = std::chrono::seconds(2);
+
+  /// Opens a second connection to state.db at `path`, for checkpoints.
+  static Result<std::unique_ptr<Housekeeper>> open(const os::World& world, const Options& options,
+                                                   const std::string& path, Store& store,
+                                                   Replica& replica, metrics::Registry& metrics);
+
+  void start();
+  /// Entries were applied.
+  void after_apply();
+  bool no_space() const { return no_space_; }
+  /// Calls back when the rows below the compact revision are gone.
+  void when_compacted(std::function<void()> done);
+  /// Commits, and returns when the storage lane is done with it.
+  Task<void> stop();
+
+ private:
+  struct Job;
+
+  Housekeeper(const os::World& world, const Options& options, Store& store, Replica& replica,
+              metrics::Registry& metrics, sqlite::Database checkpointer);
+  void commit();
+  void compact();
+  void checkpoint();
+  void checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
+  void truncate_log(std::uint64_t durable);
+  void look_at_disk();
+  void run_on_lane(os::Callback work, os::Callback done);
+
+  os::World world_;
+  const Options& options_;
+  Logger log_;
+  Store& store_;
+  Replica& replica_;
+  std::unique_ptr<sqlite::Database> checkpointer_;  // used on the storage lane
+  std::unique_ptr<os::Operation> commit_timer_;
+  std::unique_ptr<os::Operation> compact_timer_;
+  std::unique_ptr<os::Operation> disk_timer_;
+  std::vector<std::function<void()>> compaction_waiters_;
+  std::size_t bytes_since_checkpoint_ = 0;
+  std::uint64_t committed_index_ = 0;  // applied index in the last commit
+  std::size_t lane_jobs_ = 0;
+  async::Oneshot<void> lane_idle_;
+  metrics::Histogram& commit_seconds_;
+  bool checkpointing_ = false;
+  bool no_space_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace tripod::etcd

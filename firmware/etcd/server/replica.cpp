@@ -1,0 +1,157 @@
+#include "firmware/etcd/server/replica.h"
+
+#include <format>
+
+#include "firmware/etcd/raft/codec.h"
+
+namespace tripod::etcd {
+namespace {
+
+/// Large and in no hurry; everything else overtakes it.
+bool is_bulk(const raft::MessageBody& body) {
+  if (const auto* append = std::get_if<raft::Append>(&body)) return !append->entries.empty();
+  return std::holds_alternative<raft::Forward>(body) ||
+         std::holds_alternative<raft::InstallSnapshot>(body);
+}
+
+std::vector<double> doubling(double first, std::size_t count) {
+  std::vector<double> bounds;
+  for (double bound = first; bounds.size() < count; bound *= 2) bounds.push_back(bound);
+  return bounds;
+}
+
+}  // namespace
+
+Replica::Replica(const os::World& world, raft::Raft raft, raft::LogStore store, ReplicaHost& host,
+                 metrics::Registry& metrics)
+    : world_(world),
+      log_(world.log, "etcd.raft"),
+      raft_(std::move(raft)),
+      store_(std::make_unique<raft::LogStore>(std::move(store))),
+      host_(host),
+      applied_(raft_.status().applied),
+      fsync_seconds_(metrics.histogram("etcd_disk_wal_fsync_duration_seconds",
+                                       "The latency distributions of fsync called by WAL.",
+                                       doubling(0.001, 14))) {}
+
+Replica::~Replica() {
+  CHECK(halted_ && lane_jobs_ == 0, "halt() first");
+}
+
+raft::Moment Replica::moment() {
+  return {world_.clock.now(), world_.entropy.next()};
+}
+
+void Replica::step(raft::Event event) {
+  if (halted_) return;
+  raft_.step(moment(), std::move(event));
+  want_turn();
+}
+
+void Replica::want_turn() {
+  if (halted_ || std::exchange(turn_wanted_, true)) return;
+  world_.executor.post([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) turn();
+  });
+}
+
+void Replica::turn() {
+  turn_wanted_ = false;
+  if (halted_) return;
+  host_.before_turn();
+  raft::Actions actions = raft_.take_actions(moment());
+  send(actions.messages);
+  if (actions.persist) persist(std::move(*actions.persist));
+  if (actions.leadership) host_.on_leadership(*actions.leadership);
+  for (const raft::Entry& entry : actions.apply) {
+    applied_ = entry.index;
+    host_.apply(entry);
+  }
+  for (const raft::ReadState& read : actions.reads) host_.on_read(read.token, read.index);
+  for (const raft::Refusal& refusal : actions.refused)
+    host_.on_refused(refusal.token, refusal.reason);
+  if (actions.read_entries) read_entries(*actions.read_entries);
+  for (const raft::NodeId to : actions.snapshots_wanted) refuse_snapshot(to);
+  if (!actions.apply.empty()) {
+    host_.after_apply();
+    step(raft::Applied{applied_});
+  }
+  arm();
+}
+
+void Replica::send(std::vector<raft::Message>& messages) {
+  CHECK(transport_ != nullptr || messages.empty());
+  for (const raft::Message& message : messages) {
+    transport_->send(message.to.value, raft::encode(message), !is_bulk(message.body));
+  }
+}
+
+void Replica::persist(raft::PersistBatch batch) {
+  ++lane_jobs_;
+  const MonotonicTime started = world_.clock.now();
+  const std::uint64_t id = batch.id;
+  auto result = std::make_shared<Result<>>();
+  world_.storage_lane.run(
+      [store = store_.get(), batch = std::move(batch), result] { *result = store->append(batch); },
+      [this, started, id, result] {
+        lane_done();
+        if (!*result) {
+          fatal(std::format("etcd: the log cannot be written: {}", result->error().to_string()));
+        }
+        fsync_seconds_.observe(std::chrono::duration<double>(world_.clock.now() - started).count());
+        step(raft::Persisted{id});
+      });
+}
+
+void Replica::read_entries(const raft::EntriesWanted& wanted) {
+  ++lane_jobs_;
+  auto result = std::make_shared<Result<std::vector<raft::Entry>>>();
+  world_.storage_lane.run(
+      [store = store_.get(), wanted, result] {
+        *result = store->read(wanted.first, wanted.last, wanted.bytes_max);
+      },
+      [this, result] {
+        lane_done();
+        if (!*result) {
+          fatal(std::format("etcd: the log cannot be read: {}", result->error().to_string()));
+        }
+        step(raft::EntriesRead{std::move(**result)});
+      });
+}
+
+void Replica::refuse_snapshot(raft::NodeId to) {
+  log_.error(
+      "a member lags behind the start of the log and would need a snapshot, which is not supported",
+      LogField("peer", std::format("{:x}", to.value)),
+      LogField("first-index", raft_.status().first.value));
+  // Not at once, for the core would ask again at once.
+  snapshot_reports_[to] =
+      world_.clock.call_at(world_.clock.now() + std::chrono::seconds(30),
+                           [this, to] { step(raft::SnapshotReport{to, false}); });
+}
+
+void Replica::arm() {
+  const MonotonicTime due = raft_.deadline();
+  // An early tick does nothing but arm again; a late one would matter.
+  if (armed_for_ && *armed_for_ <= due) return;
+  armed_for_ = due;
+  timer_ = world_.clock.call_at(due, [this] {
+    armed_for_.reset();
+    step(raft::Tick{});
+  });
+}
+
+void Replica::lane_done() {
+  --lane_jobs_;
+  if (halted_ && lane_jobs_ == 0) lane_idle_.set();
+}
+
+Task<void> Replica::halt() {
+  halted_ = true;
+  timer_.reset();
+  snapshot_reports_.clear();
+  alive_.reset();
+  if (lane_jobs_ > 0) co_await lane_idle_.uncancellable();
+}
+
+}  // namespace tripod::etcd

@@ -1,0 +1,83 @@
+#pragma once
+// The shell around the Raft core of one member: gives it time and messages, makes its batches
+// durable on the storage lane, and hands out what is committed. One turn takes everything that
+// happened meanwhile; one batch is under way at a time.
+//
+// Lives on the loop thread. Decides nothing.
+
+#include <memory>
+#include <optional>
+
+#include "firmware/etcd/peer/transport.h"
+#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/raft.h"
+#include "platform/base/metrics.h"
+#include "platform/os/board.h"
+
+namespace tripod::etcd {
+
+/// Who uses the replica; outlives it. Called from turns only.
+class ReplicaHost {
+ public:
+  virtual ~ReplicaHost() = default;
+  /// The turn begins: the last chance to propose or ask within it.
+  virtual void before_turn() = 0;
+  virtual void apply(const raft::Entry& entry) = 0;
+  /// Entries were applied, the last one of which is in this state machine now.
+  virtual void after_apply() = 0;
+  virtual void on_read(std::uint64_t token, raft::LogIndex index) = 0;
+  virtual void on_refused(std::uint64_t token, raft::Refused reason) = 0;
+  virtual void on_leadership(const raft::Leadership& leadership) = 0;
+};
+
+class Replica {
+ public:
+  /// `store` is used on the storage lane from now on. `transport` may be set later, before the
+  /// first turn.
+  Replica(const os::World& world, raft::Raft raft, raft::LogStore store, ReplicaHost& host,
+          metrics::Registry& metrics);
+  /// CHECKs that halt() has ended.
+  ~Replica();
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  void set_transport(peer::Transport& transport) { transport_ = &transport; }
+  /// Takes an event in and has a turn soon.
+  void step(raft::Event event);
+  void want_turn();
+  const raft::Raft& raft() const { return raft_; }
+  raft::LogIndex applied() const { return applied_; }
+  /// No more turns; returns when the storage lane is done.
+  Task<void> halt();
+  /// In place of halt(), before the first turn.
+  void abandon() { halted_ = true; }
+
+ private:
+  raft::Moment moment();
+  void turn();
+  void send(std::vector<raft::Message>& messages);
+  void persist(raft::PersistBatch batch);
+  void read_entries(const raft::EntriesWanted& wanted);
+  void refuse_snapshot(raft::NodeId to);
+  void arm();
+  void lane_done();
+
+  os::World world_;
+  Logger log_;
+  raft::Raft raft_;
+  std::unique_ptr<raft::LogStore> store_;
+  ReplicaHost& host_;
+  peer::Transport* transport_ = nullptr;
+  raft::LogIndex applied_;
+  std::unique_ptr<os::Operation> timer_;
+  std::optional<MonotonicTime> armed_for_;
+  std::map<raft::NodeId, std::unique_ptr<os::Operation>> snapshot_reports_;
+  std::size_t lane_jobs_ = 0;
+  async::Oneshot<void> lane_idle_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  metrics::Histogram& fsync_seconds_;
+  bool turn_wanted_ = false;
+  bool halted_ = false;
+};
+
+}  // namespace tripod::etcd

@@ -1,0 +1,219 @@
+// How a member comes to life: its files, its place in the cluster, its connections.
+#include <algorithm>
+#include <format>
+
+#include "firmware/etcd/server/core.h"
+
+namespace tripod::etcd {
+
+Member::Implementation::Implementation(const os::World& world_in, Options options_in,
+                                       ClusterPlan plan_in, metrics::Registry& metrics_in)
+    : world(world_in),
+      options(std::move(options_in)),
+      plan(std::move(plan_in)),
+      metrics(metrics_in),
+      log(world.log, "etcd"),
+      scope(world.executor) {
+  raft_limits.entry_bytes_max = options.max_request_bytes + 64 * 1024;
+  leader_elected_at = world.clock.now();
+  leader_lost_at = world.clock.now();
+}
+
+Member::Implementation::~Implementation() {
+  CHECK(stopped, "stop() first");
+}
+
+namespace {
+
+/// Facts of state.db that say whose it is.
+Result<> check_owner(StateDb& db, const ClusterPlan& plan, const std::string& path) {
+  const auto cluster = db.number("cluster_id");
+  const auto member = db.number("member_id");
+  if (!cluster && !member) {
+    db.set_number("cluster_id", static_cast<std::int64_t>(plan.cluster));
+    db.set_number("member_id", static_cast<std::int64_t>(plan.self));
+    db.commit();
+    return {};
+  }
+  if (cluster != static_cast<std::int64_t>(plan.cluster) ||
+      member != static_cast<std::int64_t>(plan.self)) {
+    return fail(
+        ErrorCode::invalid,
+        std::format(
+            "{} belongs to member {:x} of cluster {:x}; this is member {:x} of cluster {:x}", path,
+            static_cast<MemberId>(member.value_or(0)), static_cast<ClusterId>(cluster.value_or(0)),
+            plan.self, plan.cluster));
+  }
+  return {};
+}
+
+/// Writes the cluster's first configuration into an empty log.
+Result<> found(raft::LogStore& log_store, const ClusterPlan& plan, const Options& options) {
+  if (options.initial_cluster_state != "new") {
+    return fail(
+        ErrorCode::unsupported,
+        std::format("initial-cluster-state = \"{}\" with an empty {}: only new is supported",
+                    options.initial_cluster_state, options.data_dir));
+  }
+  raft::ConfState founding;
+  for (const PlannedMember& member : plan.members) founding.voters.push_back({member.id});
+  if (auto founded = log_store.found(founding); !founded) return wrap("etcd log", founded.error());
+  return {};
+}
+
+}  // namespace
+
+Result<> Member::Implementation::open(PeerTls tls) {
+  if (auto made = world.storage.make_directories(options.data_dir, 0700); !made) {
+    return wrap("etcd data-dir " + options.data_dir, made.error());
+  }
+  const std::string log_path = options.data_dir + "/raft.db";
+  const std::string state_path = options.data_dir + "/state.db";
+  auto name_of = [this](raft::NodeId id) {
+    auto found = std::ranges::find(plan.members, id.value, &PlannedMember::id);
+    return found == plan.members.end() ? "" : found->name;
+  };
+  auto log_store = raft::LogStore::open(log_path, world.storage.vfs_name(),
+                                        {plan.cluster, {plan.self}, name_of});
+  if (!log_store) return wrap("etcd log", log_store.error());
+  if (!log_store->recovered().founded) {
+    if (auto founded = found(*log_store, plan, options); !founded) return founded;
+  }
+  auto opened =
+      Store::open(state_path, world.storage.vfs_name(), lease_ttl_min_seconds(options), [this] {
+        world.executor.post([this, alive = std::weak_ptr(self)] {
+          if (!alive.expired()) store->watches().work();
+        });
+      });
+  if (!opened) return wrap("etcd state", opened.error());
+  store = std::move(*opened);
+  if (auto owner = check_owner(store->db(), plan, state_path); !owner) return owner;
+
+  raft::Setup setup{.id = {plan.self},
+                    .timing = {.heartbeat_interval = options.heartbeat_interval,
+                               .election_timeout = options.election_timeout,
+                               .election_spread = options.election_timeout},
+                    .limits = raft_limits,
+                    .recovered = log_store->recovered(),
+                    .applied = {store->applied_index()}};
+  auto core = raft::Raft::create(std::move(setup), {world.clock.now(), world.entropy.next()});
+  if (!core) return wrap("etcd: " + log_path + " and " + state_path, core.error());
+  replica =
+      std::make_unique<Replica>(world, std::move(*core), std::move(*log_store), *this, metrics);
+  auto keeper = Housekeeper::open(world, options, state_path, *store, *replica, metrics);
+  if (!keeper) return wrap("etcd state", keeper.error());
+  housekeeper = std::move(*keeper);
+
+  Proposals::Limits limits;
+  limits.request_bytes_max = options.max_request_bytes;
+  proposals = std::make_unique<Proposals>(
+      world.clock, plan.self, world.entropy.next(), limits, request_patience(options),
+      [this](std::uint64_t token, SharedBytes data) {
+        replica->step(raft::Propose{token, std::move(data)});
+      },
+      [this](MonotonicTime started) { return why_timeout(started); }, metrics);
+  proposals->want_turn = [this] { replica->want_turn(); };
+  reads = std::make_unique<Reads>(
+      world.clock, request_patience(options),
+      [this](std::uint64_t token) { replica->step(raft::RequestRead{token}); });
+  reads->want_turn = [this] { replica->want_turn(); };
+  reads->applied({store->applied_index()});
+
+  peer::Transport::Setup connections{
+      .cluster = plan.cluster, .self = plan.self, .peers = {}, .tls = std::move(tls)};
+  for (const PlannedMember& member : plan.members) {
+    if (member.id != plan.self) connections.peers.push_back({member.id, member.addresses});
+  }
+  transport = std::make_unique<peer::Transport>(world, std::move(connections), *this, metrics);
+  replica->set_transport(*transport);
+  return {};
+}
+
+Result<> Member::Implementation::listen() {
+  std::vector<std::string> urls = options.listen_peer_urls;
+  if (urls.empty()) urls = plan.member(plan.self).peer_urls;
+  for (const std::string& url : urls) {
+    auto address = parse_url(url);
+    if (!address) return wrap("listen-peer-urls", address.error());
+    if (auto bound = transport->listen(*address); !bound) return bound;
+  }
+  return {};
+}
+
+void Member::Implementation::abandon() {
+  // Nothing was started: nothing is under way on the lane or in a scope.
+  transport.reset();
+  if (replica) replica->abandon();
+  stopping = stopped = true;
+}
+
+void Member::Implementation::register_metrics() {
+  metrics
+      .gauge("etcd_server_id",
+             "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
+             {{"server_id", std::format("{:x}", plan.self)}})
+      .set(1);
+  metrics.on_collect([this, alive = std::weak_ptr(self)] {
+    if (alive.expired() || stopped) return;
+    const raft::Status raft = replica->raft().status();
+    const auto set = [this](std::string_view name, std::string_view help, double value) {
+      metrics.gauge(name, help).set(value);
+    };
+    const auto count = [](std::uint64_t value) { return static_cast<double>(value); };
+    set("etcd_server_has_leader", "Whether or not a leader exists. 1 is existence, 0 is not.",
+        raft.leader ? 1 : 0);
+    set("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is, 0 otherwise.",
+        raft.role == raft::Role::leader ? 1 : 0);
+    set("etcd_server_proposals_committed_total",
+        "The total number of consensus proposals committed.", count(raft.committed.value));
+    set("etcd_server_proposals_applied_total", "The total number of consensus proposals applied.",
+        count(raft.applied.value));
+    set("etcd_server_proposals_pending", "The current number of pending proposals to commit.",
+        count(proposals->pending()));
+    set("etcd_mvcc_db_total_size_in_bytes",
+        "Total size of the underlying database physically allocated in bytes.",
+        static_cast<double>(store->db().size_bytes()));
+    set("etcd_mvcc_db_total_size_in_use_in_bytes",
+        "Total size of the underlying database logically in use in bytes.",
+        static_cast<double>(store->db().size_bytes() - store->db().free_bytes()));
+    set("etcd_debugging_mvcc_keys_total", "Total number of keys.",
+        count(store->space().key_count()));
+    set("etcd_debugging_mvcc_current_revision", "The current revision of store.",
+        static_cast<double>(store->space().revision()));
+    set("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction in store.",
+        static_cast<double>(store->space().compact_revision()));
+    set("etcd_debugging_mvcc_watcher_total", "Total number of watchers.",
+        count(store->watches().watch_count()));
+    set("etcd_debugging_mvcc_slow_watcher_total", "Total number of unsynced slow watchers.",
+        count(store->watches().behind_count()));
+  });
+}
+
+Result<std::unique_ptr<Member>> Member::start(const os::World& world, Options options, PeerTls tls,
+                                              metrics::Registry& metrics) {
+  auto plan = plan_cluster(options);
+  if (!plan) return std::unexpected(plan.error());
+  auto implementation =
+      std::make_unique<Implementation>(world, std::move(options), std::move(*plan), metrics);
+  Implementation& member = *implementation;
+  auto opened = member.open(std::move(tls));
+  if (opened) opened = member.listen();
+  if (!opened) {
+    member.abandon();
+    return std::unexpected(opened.error());
+  }
+  member.register_metrics();
+  member.log.info("starting", LogField("name", member.options.name),
+                  LogField("member", std::format("{:x}", member.plan.self)),
+                  LogField("cluster", std::format("{:x}", member.plan.cluster)),
+                  LogField("revision", member.store->space().revision()),
+                  LogField("applied", member.store->applied_index()));
+  member.transport->start();
+  member.housekeeper->start();
+  member.expire_leases();
+  member.scope.spawn(member.publish_attributes());
+  member.replica->want_turn();
+  return std::unique_ptr<Member>(new Member(std::move(implementation)));
+}
+
+}  // namespace tripod::etcd

@@ -1,0 +1,263 @@
+#include "firmware/node/config.h"
+
+#include <algorithm>
+#include <format>
+#include <initializer_list>
+
+namespace tripod::node {
+namespace {
+
+using ini::Kind;
+
+constexpr std::int64_t hour_ms = 3'600'000;
+constexpr std::string_view role_names = "etcd|apiserver|controller-manager|scheduler|balancer";
+
+constexpr ini::Key keys[] = {
+    {"node", "name", Kind::name, ""},
+    {"node", "data-dir", Kind::path, "/var/lib/tripod"},
+    {"node", "roles", Kind::list, "etcd, apiserver, controller-manager, scheduler", 0, 0,
+     role_names},
+    {"node", "log-level", Kind::text, "info", 0, 0, "error|warning|info|debug"},
+
+    {"etcd", "name", Kind::name, ""},
+    {"etcd", "data-dir", Kind::path, ""},
+    {"etcd", "listen-client-urls", Kind::urls, "http://127.0.0.1:2379"},
+    {"etcd", "advertise-client-urls", Kind::urls, ""},
+    {"etcd", "listen-peer-urls", Kind::urls, "http://127.0.0.1:2380"},
+    {"etcd", "initial-advertise-peer-urls", Kind::urls, ""},
+    {"etcd", "initial-cluster", Kind::text, ""},
+    {"etcd", "initial-cluster-state", Kind::text, "new", 0, 0, "new"},
+    {"etcd", "initial-cluster-token", Kind::text, "tripod"},
+    {"etcd", "heartbeat-interval", Kind::integer, "100", 10, 10'000},
+    {"etcd", "election-timeout", Kind::integer, "1000", 50, 50'000},
+    {"etcd", "cert-file", Kind::path, ""},
+    {"etcd", "key-file", Kind::path, ""},
+    {"etcd", "trusted-ca-file", Kind::path, ""},
+    {"etcd", "peer-cert-file", Kind::path, ""},
+    {"etcd", "peer-key-file", Kind::path, ""},
+    {"etcd", "peer-trusted-ca-file", Kind::path, ""},
+
+    {"apiserver", "bind-address", Kind::ip, "127.0.0.1"},
+    {"apiserver", "secure-port", Kind::integer, "6444", 1, 65'535},
+    {"apiserver", "tls-cert-file", Kind::path, ""},
+    {"apiserver", "tls-private-key-file", Kind::path, ""},
+    {"apiserver", "client-ca-file", Kind::path, ""},
+    {"apiserver", "service-cluster-ip-range", Kind::text, "10.96.0.0/16"},
+
+    {"controller-manager", "leader-elect", Kind::boolean, "true"},
+    {"controller-manager", "leader-elect-lease-duration", Kind::duration, "15s", 1'000, hour_ms},
+    {"controller-manager", "leader-elect-renew-deadline", Kind::duration, "10s", 500, hour_ms},
+    {"controller-manager", "leader-elect-retry-period", Kind::duration, "2s", 100, hour_ms},
+    {"controller-manager", "leader-elect-resource-lock", Kind::text, "leases", 0, 0,
+     "leases|endpoints"},
+    {"controller-manager", "leader-elect-resource-namespace", Kind::name, "kube-system"},
+    {"controller-manager", "leader-elect-resource-name", Kind::name, "kube-controller-manager"},
+    {"controller-manager", "node-monitor-period", Kind::duration, "5s", 100, hour_ms},
+    {"controller-manager", "node-monitor-grace-period", Kind::duration, "50s", 1'000, hour_ms},
+
+    {"scheduler", "leader-elect", Kind::boolean, "true"},
+    {"scheduler", "leader-elect-lease-duration", Kind::duration, "15s", 1'000, hour_ms},
+    {"scheduler", "leader-elect-renew-deadline", Kind::duration, "10s", 500, hour_ms},
+    {"scheduler", "leader-elect-retry-period", Kind::duration, "2s", 100, hour_ms},
+    {"scheduler", "leader-elect-resource-lock", Kind::text, "leases", 0, 0, "leases|endpoints"},
+    {"scheduler", "leader-elect-resource-namespace", Kind::name, "kube-system"},
+    {"scheduler", "leader-elect-resource-name", Kind::name, "kube-scheduler"},
+
+    {"balancer", "listen", Kind::address, "127.0.0.1:6443"},
+    {"balancer", "backends", Kind::addresses, ""},
+    {"balancer", "health-check-path", Kind::text, "/readyz"},
+    {"balancer", "health-check-interval", Kind::duration, "2s", 100, 60'000},
+    {"balancer", "health-check-timeout", Kind::duration, "1s", 50, 60'000},
+    {"balancer", "health-check-rise", Kind::integer, "2", 1, 100},
+    {"balancer", "health-check-fall", Kind::integer, "2", 1, 100},
+    {"balancer", "health-check-ca-file", Kind::path, ""},
+    {"balancer", "health-check-cert-file", Kind::path, ""},
+    {"balancer", "health-check-key-file", Kind::path, ""},
+    {"balancer", "max-connections", Kind::integer, "1024", 1, 100'000},
+    {"balancer", "drain-timeout", Kind::duration, "5s", 0, 60'000},
+
+    {"metrics", "listen", Kind::address, "127.0.0.1:10249"},
+};
+
+Role role_of(std::string_view name) {
+  if (name == "etcd") return Role::etcd;
+  if (name == "apiserver") return Role::apiserver;
+  if (name == "controller-manager") return Role::controller_manager;
+  if (name == "scheduler") return Role::scheduler;
+  return Role::balancer;
+}
+
+/// Collects what is wrong with the file as a whole.
+class Checker {
+ public:
+  explicit Checker(const Config& config) : config_(config), values_(config.values) {}
+
+  std::string check() {
+    check_node();
+    check_sections();
+    if (config_.has(Role::etcd)) check_etcd();
+    if (config_.has(Role::apiserver)) check_apiserver();
+    for (std::string_view section : {"controller-manager", "scheduler"}) check_election(section);
+    if (config_.has(Role::balancer)) check_balancer();
+    if (!values_.address("metrics", "listen").ip.starts_with("127.")) {
+      wrong("metrics", "listen", "expected a loopback address, as 127.0.0.1:10249");
+    }
+    return std::move(problems_);
+  }
+
+ private:
+  void wrong(std::string_view section, std::string_view key, std::string_view what) {
+    if (!problems_.empty()) problems_ += '\n';
+    problems_ += std::format("{}: {}", values_.where(section, key), what);
+  }
+
+  void need(std::string_view section, std::initializer_list<std::string_view> wanted) {
+    for (std::string_view key : wanted) {
+      if (values_.text(section, key).empty()) {
+        wrong(section, key, "expected a value, for this board has the role");
+      }
+    }
+  }
+
+  void check_node() {
+    if (config_.name.empty()) wrong("node", "name", "expected the board's name");
+    if (config_.roles.empty()) wrong("node", "roles", "expected at least one role");
+    for (auto [role, name] : {std::pair(Role::controller_manager, "controller-manager"),
+                              std::pair(Role::scheduler, "scheduler")}) {
+      if (config_.has(role) && !config_.has(Role::apiserver)) {
+        wrong("node", "roles", std::format("{} needs the role apiserver on the same board", name));
+      }
+    }
+    if (config_.has(Role::apiserver) && !config_.has(Role::etcd)) {
+      wrong("node", "roles", "apiserver needs the role etcd on the same board");
+    }
+  }
+
+  /// A section for a role that this board does not have says two things at once.
+  void check_sections() {
+    for (auto [role, name, key] : {std::tuple(Role::etcd, "etcd", "name"),
+                                   std::tuple(Role::apiserver, "apiserver", "bind-address"),
+                                   std::tuple(Role::balancer, "balancer", "listen")}) {
+      if (!config_.has(role) && values_.has_section(name)) {
+        wrong("node", "roles",
+              std::format("section [{}] is there ({}), but not the role; "
+                          "expected the role, or no such section",
+                          name, values_.where(name, key)));
+      }
+    }
+  }
+
+  void check_certificates(std::string_view urls, std::string_view cert, std::string_view key,
+                          std::string_view ca) {
+    bool tls =
+        std::ranges::any_of(values_.urls("etcd", urls), [](const ini::Url& u) { return u.tls; });
+    if (tls) need("etcd", {cert, key, ca});
+  }
+
+  void check_etcd() {
+    need("etcd", {"initial-cluster", "advertise-client-urls", "initial-advertise-peer-urls"});
+    check_certificates("listen-client-urls", "cert-file", "key-file", "trusted-ca-file");
+    check_certificates("listen-peer-urls", "peer-cert-file", "peer-key-file",
+                       "peer-trusted-ca-file");
+    if (values_.integer("etcd", "election-timeout") <
+        5 * values_.integer("etcd", "heartbeat-interval")) {
+      wrong("etcd", "election-timeout",
+            std::format("expected at least five times heartbeat-interval, {}",
+                        5 * values_.integer("etcd", "heartbeat-interval")));
+    }
+    check_initial_cluster();
+  }
+
+  void check_initial_cluster() {
+    std::string_view advertised = values_.text("etcd", "initial-advertise-peer-urls");
+    std::string own;
+    for (const std::string& item : values_.list("etcd", "initial-cluster")) {
+      std::size_t equals = item.find('=');
+      if (equals == std::string::npos || !ini::parse_url(item.substr(equals + 1))) {
+        wrong("etcd", "initial-cluster",
+              std::format("\"{}\": expected name=url, as board-1=https://192.168.1.11:2380", item));
+        return;
+      }
+      if (item.substr(0, equals) == values_.text("etcd", "name")) own = item.substr(equals + 1);
+    }
+    if (own.empty()) {
+      wrong("etcd", "initial-cluster",
+            std::format("expected a member named \"{}\", as [etcd] name says",
+                        values_.text("etcd", "name")));
+    } else if (!advertised.empty() && own != advertised) {
+      wrong("etcd", "initial-cluster",
+            std::format("has {} for this member, but initial-advertise-peer-urls is {}", own,
+                        advertised));
+    }
+  }
+
+  void check_apiserver() {
+    need("apiserver", {"tls-cert-file", "tls-private-key-file", "client-ca-file"});
+  }
+
+  void check_election(std::string_view section) {
+    auto lease = values_.duration(section, "leader-elect-lease-duration");
+    auto deadline = values_.duration(section, "leader-elect-renew-deadline");
+    auto retry = values_.duration(section, "leader-elect-retry-period");
+    if (lease <= deadline) {
+      wrong(section, "leader-elect-lease-duration",
+            "expected more than leader-elect-renew-deadline");
+    }
+    if (deadline.count() * 10 <= retry.count() * 12) {
+      wrong(section, "leader-elect-renew-deadline",
+            "expected more than 1.2 times leader-elect-retry-period");
+    }
+  }
+
+  void check_balancer() {
+    need("balancer",
+         {"backends", "health-check-ca-file", "health-check-cert-file", "health-check-key-file"});
+    os::Address listen = values_.address("balancer", "listen");
+    for (const os::Address& backend : values_.addresses("balancer", "backends")) {
+      if (backend == listen) wrong("balancer", "backends", "holds the balancer's own address");
+    }
+    if (config_.has(Role::apiserver) && listen.ip == values_.text("apiserver", "bind-address") &&
+        listen.port == values_.integer("apiserver", "secure-port")) {
+      wrong("balancer", "listen",
+            "is the API server's address and port too; expected another port");
+    }
+  }
+
+  const Config& config_;
+  const ini::Values& values_;
+  std::string problems_;
+};
+
+}  // namespace
+
+std::span<const ini::Key> config_keys() {
+  return keys;
+}
+
+bool Config::has(Role role) const {
+  return std::ranges::find(roles, role) != roles.end();
+}
+
+Result<Config> load_config(BytesView text, const std::string& file,
+                           std::span<const std::string> arguments) {
+  auto entries = ini::parse(text, file);
+  if (!entries) return std::unexpected(entries.error());
+  for (const std::string& argument : arguments) {
+    auto entry = ini::parse_argument(argument);
+    if (!entry) return std::unexpected(entry.error());
+    entries->push_back(std::move(*entry));
+  }
+  auto values = ini::read(keys, *entries);
+  if (!values) return std::unexpected(values.error());
+  Config config;
+  config.values = std::move(*values);
+  config.name = config.values.text("node", "name");
+  config.data_dir = config.values.text("node", "data-dir");
+  for (const std::string& role : config.values.list("node", "roles"))
+    config.roles.push_back(role_of(role));
+  std::string problems = Checker(config).check();
+  if (!problems.empty()) return fail(ErrorCode::invalid, std::move(problems));
+  return config;
+}
+
+}  // namespace tripod::node

@@ -1,0 +1,34 @@
+#pragma once
+// The configuration of one board: every key that tripod.ini may hold, and what the file as a whole
+// must satisfy. Keys carry upstream's flag names (etcd, kube-apiserver, kube-controller-manager,
+// kube-scheduler).
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "platform/ini/schema.h"
+
+namespace tripod::node {
+
+/// Every key with its type, default and bounds.
+std::span<const ini::Key> config_keys();
+
+enum class Role : std::uint8_t { etcd, apiserver, controller_manager, scheduler, balancer };
+
+struct Config {
+  ini::Values values;
+  std::vector<Role> roles;
+  std::string name;      // of the board
+  std::string data_dir;  //
+
+  bool has(Role role) const;
+};
+
+/// Reads `text` (of `file`) and `--section.key=value` arguments, and checks what one key alone
+/// cannot tell: contradicting sections, a timing that cannot work, certificates without their keys.
+/// Fails with one line per problem.
+Result<Config> load_config(BytesView text, const std::string& file,
+                           std::span<const std::string> arguments);
+
+}  // namespace tripod::node

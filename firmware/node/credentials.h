@@ -1,0 +1,26 @@
+#pragma once
+// The TLS contexts of one board, from the certificate files that its configuration names.
+
+#include <memory>
+
+#include "firmware/node/config.h"
+#include "platform/os/board.h"
+#include "platform/tls/context.h"
+
+namespace tripod::node {
+
+struct Credentials {
+  using Context = std::shared_ptr<const tls::Context>;
+
+  Context etcd_server;   // for etcd's clients; null when the URLs are plain
+  Context peer_server;   // for other members; null when plain
+  Context peer_client;   //
+  Context apiserver;     // for users; client certificates are optional
+  Context health_check;  // of the balancer
+};
+
+/// Reads every file that a role of this board needs. Fails with the key, the file and what is wrong
+/// with it: not there, unreadable, expired, not the certificate's key.
+Result<Credentials> load_credentials(const Config& config, os::World world, bool prefer_chacha20);
+
+}  // namespace tripod::node

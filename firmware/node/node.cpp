@@ -1,0 +1,218 @@
+#include "firmware/node/node.h"
+
+#include <list>
+
+#include "firmware/apiserver/server.h"
+#include "firmware/balancer/balancer.h"
+#include "firmware/controllers/manager.h"
+#include "firmware/etcd/local_client.h"
+#include "firmware/etcd/member.h"
+#include "firmware/etcd/rpc/client_port.h"
+#include "firmware/node/credentials.h"
+#include "firmware/node/local_http.h"
+#include "firmware/node/probes.h"
+#include "firmware/node/settings.h"
+#include "firmware/scheduler/scheduler.h"
+#include "platform/async/sync.h"
+#include "platform/http/in_process.h"
+#include "platform/http/server.h"
+#include "platform/tls/stream.h"
+
+namespace tripod::node {
+namespace {
+
+constexpr std::chrono::seconds drain_timeout{5};
+constexpr std::chrono::milliseconds local_drain_timeout{200};
+
+/// A server-side TLS functor, as the HTTP server and the peer transport take it.
+auto accept_with(os::World world, Credentials::Context context) {
+  return [world, context](std::unique_ptr<os::Stream> lower) {
+    return tls::accept(world, context, std::move(lower));
+  };
+}
+
+etcd::PeerTls peer_tls(os::World world, const Credentials& credentials) {
+  if (!credentials.peer_server) return {};
+  return {accept_with(world, credentials.peer_server),
+          [world, context = credentials.peer_client](std::unique_ptr<os::Stream> lower,
+                                                     std::string host) {
+            return tls::connect(world, context, std::move(lower), std::move(host));
+          }};
+}
+
+}  // namespace
+
+/// In the order they are started; destroyed in the opposite one.
+struct Node::Parts {
+  Parts(os::World given, Config read, Credentials loaded)
+      : world(given),
+        config(std::move(read)),
+        credentials(std::move(loaded)),
+        log(given.log, "node"),
+        components(given.executor) {}
+
+  os::World world;
+  Config config;
+  Credentials credentials;
+  Logger log;
+  metrics::Registry metrics;
+
+  std::unique_ptr<etcd::Member> member;
+  std::unique_ptr<etcd::LocalClient> etcd;
+  std::unique_ptr<etcd::rpc::ClientPort> client_port;
+  std::unique_ptr<http::Server> etcd_http;
+  std::unique_ptr<apiserver::Server> api;
+  std::unique_ptr<http::Server> api_http;
+  std::list<http::InProcessTransport> transports;
+  std::unique_ptr<controllers::ControllerManager> controller_manager;
+  std::unique_ptr<scheduler::Scheduler> scheduler;
+  Scope components;  // the elected ones
+  std::unique_ptr<Probes> probes;
+  std::unique_ptr<balancer::Balancer> balancer;
+  std::unique_ptr<LocalHttp> local;
+  std::unique_ptr<http::Server> local_http;
+
+  std::unique_ptr<http::Server> serve(http::Handler& handler, std::string_view name,
+                                      http::TlsAccept accept) {
+    return std::make_unique<http::Server>(world.executor, world.clock, handler, http::Limits{},
+                                          log.named(name), std::move(accept));
+  }
+
+  Task<void> drain(http::Server* server, Duration limit) {
+    if (server != nullptr) co_await server->drain(world.clock.now() + limit);
+  }
+};
+
+Node::Node(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Node::~Node() = default;
+
+Result<std::unique_ptr<Node>> Node::create(os::World world, Config config, bool prefer_chacha20) {
+  auto credentials = load_credentials(config, world, prefer_chacha20);
+  if (!credentials) return std::unexpected(credentials.error());
+  auto parts = std::make_unique<Parts>(world, std::move(config), std::move(*credentials));
+  register_process_metrics(parts->metrics, world.board);
+  return std::unique_ptr<Node>(new Node(std::move(parts)));
+}
+
+Task<Result<>> Node::start() {
+  if (auto listening = start_local_http(); !listening) co_return listening;
+  using Start = Task<Result<>> (Node::*)();
+  const std::pair<Role, Start> steps[] = {{Role::etcd, &Node::start_etcd},
+                                          {Role::apiserver, &Node::start_apiserver},
+                                          {Role::apiserver, &Node::start_components},
+                                          {Role::balancer, &Node::start_balancer}};
+  for (auto [role, start_role] : steps) {
+    if (!parts_->config.has(role)) continue;
+    if (auto started = co_await (this->*start_role)(); !started) co_return started;
+  }
+  parts_->log.info("started", LogField("board", parts_->config.name));
+  co_return Result<>{};
+}
+
+Task<Result<>> Node::start_etcd() {
+  Parts& p = *parts_;
+  auto member = etcd::Member::start(p.world, etcd_options(p.config),
+                                    peer_tls(p.world, p.credentials), p.metrics);
+  if (!member) co_return std::unexpected(member.error());
+  p.member = std::move(*member);
+  p.etcd = std::make_unique<etcd::LocalClient>(*p.member);
+  p.client_port = std::make_unique<etcd::rpc::ClientPort>(*p.member);
+  http::TlsAccept accept;
+  if (p.credentials.etcd_server) accept = accept_with(p.world, p.credentials.etcd_server);
+  p.etcd_http = p.serve(p.client_port->handler(), "etcd", std::move(accept));
+  for (const ini::Url& url : p.config.values.urls("etcd", "listen-client-urls")) {
+    auto bound = p.etcd_http->listen(p.world.network, url.address);
+    if (!bound) co_return wrap(p.config.values.where("etcd", "listen-client-urls"), bound.error());
+  }
+  co_return Result<>{};
+}
+
+Task<Result<>> Node::start_apiserver() {
+  Parts& p = *parts_;
+  p.api =
+      std::make_unique<apiserver::Server>(apiserver_options(p.config), *p.etcd, p.world, p.metrics);
+  if (auto started = co_await p.api->start(); !started) co_return started;
+  p.api_http = p.serve(*p.api, "apiserver", accept_with(p.world, p.credentials.apiserver));
+  os::Address address{
+      p.config.values.text("apiserver", "bind-address"),
+      static_cast<std::uint16_t>(p.config.values.integer("apiserver", "secure-port"))};
+  auto bound = p.api_http->listen(p.world.network, address);
+  if (!bound) co_return wrap(p.config.values.where("apiserver", "secure-port"), bound.error());
+  co_return Result<>{};
+}
+
+Task<Result<>> Node::start_components() {
+  Parts& p = *parts_;
+  auto transport_of = [&](std::string user) -> http::Transport& {
+    return p.transports.emplace_back(p.world.executor, *p.api, std::move(user),
+                                     std::vector<std::string>{"system:authenticated"});
+  };
+  if (p.config.has(Role::controller_manager)) {
+    p.controller_manager = std::make_unique<controllers::ControllerManager>(
+        transport_of("system:kube-controller-manager"), p.world,
+        controller_options(p.config, p.world.entropy,
+                           p.credentials.apiserver->options().authority_pem),
+        &p.metrics);
+    p.components.spawn(p.controller_manager->run());
+  }
+  if (p.config.has(Role::scheduler)) {
+    p.scheduler = std::make_unique<scheduler::Scheduler>(
+        transport_of("system:kube-scheduler"), p.world,
+        scheduler_options(p.config, p.world.entropy), &p.metrics);
+    p.components.spawn(p.scheduler->run());
+  }
+  co_return Result<>{};
+}
+
+Task<Result<>> Node::start_balancer() {
+  Parts& p = *parts_;
+  p.probes = std::make_unique<Probes>(p.world, p.credentials.health_check,
+                                      p.config.values.text("balancer", "health-check-path"));
+  p.balancer = std::make_unique<balancer::Balancer>(
+      balancer_options(p.config),
+      [probes = p.probes.get()](os::Address backend) { return probes->probe(backend); }, p.world,
+      p.metrics);
+  auto started = p.balancer->start();
+  if (!started) co_return wrap(p.config.values.where("balancer", "listen"), started.error());
+  co_return Result<>{};
+}
+
+Result<> Node::start_local_http() {
+  Parts& p = *parts_;
+  p.local = std::make_unique<LocalHttp>(p.metrics, [this] { return ready(); });
+  p.local_http = p.serve(*p.local, "metrics", {});
+  auto bound = p.local_http->listen(p.world.network, p.config.values.address("metrics", "listen"));
+  if (!bound) return wrap(p.config.values.where("metrics", "listen"), bound.error());
+  return {};
+}
+
+Result<> Node::ready() const {
+  const Parts& p = *parts_;
+  if (p.member && p.member->leader() == 0)
+    return fail(ErrorCode::unavailable, "etcd has no leader");
+  if (p.config.has(Role::apiserver) && (!p.api || !p.api->ready())) {
+    return fail(ErrorCode::unavailable, "the API server is not ready");
+  }
+  return {};
+}
+
+Task<void> Node::stop() {
+  Parts& p = *parts_;
+  p.log.info("stopping");
+  if (p.api) p.api->begin_shutdown();
+  // The elected components release their leases through the API server, which needs etcd: both go
+  // later.
+  p.components.cancel();
+  co_await p.components.join();
+  if (p.balancer) co_await p.balancer->stop();
+  if (p.probes) co_await p.probes->drain();
+  for (http::InProcessTransport& transport : p.transports) co_await transport.drain();
+  if (p.api) co_await p.api->stop();
+  co_await p.drain(p.api_http.get(), drain_timeout);
+  co_await p.drain(p.etcd_http.get(), local_drain_timeout);
+  if (p.member) co_await p.member->stop();
+  co_await p.drain(p.local_http.get(), local_drain_timeout);
+  p.log.info("stopped");
+}
+
+}  // namespace tripod::node

@@ -1,0 +1,45 @@
+#pragma once
+// One board, composed: reads what its configuration says it is, starts the roles in order, drains
+// and stops them in the opposite order. Holds no decisions of its own.
+//
+//   auto node = Node::create(world, config, prefer_chacha20);      // reads certificates
+//   auto started = co_await (*node)->start();                      // one clear error, or serving
+//   co_await (*node)->stop();                                      // before it dies
+//
+// Loop thread only. Several may live in one process, each with its own world.
+
+#include <memory>
+
+#include "firmware/node/config.h"
+#include "platform/async/task.h"
+#include "platform/os/board.h"
+
+namespace tripod::node {
+
+class Node {
+ public:
+  static Result<std::unique_ptr<Node>> create(os::World world, Config config, bool prefer_chacha20);
+  /// CHECKs that stop() has ended, when start() was called.
+  ~Node();
+
+  /// Returns when every role of this board serves or campaigns. After a failure, stop() cleans up.
+  Task<Result<>> start();
+  /// Says "not ready", lets requests under way end, releases leases, hands over Raft leadership,
+  /// closes files.
+  Task<void> stop();
+
+ private:
+  struct Parts;
+  explicit Node(std::unique_ptr<Parts> parts);
+
+  Task<Result<>> start_etcd();
+  Task<Result<>> start_apiserver();
+  Task<Result<>> start_components();
+  Task<Result<>> start_balancer();
+  Result<> start_local_http();
+  Result<> ready() const;
+
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tripod::node

@@ -1,0 +1,33 @@
+#pragma once
+// The balancer's health probe: TLS `GET /readyz` on a connection that is kept per backend, so that
+// a probe every two seconds does not cost a handshake every two seconds.
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "platform/http/network_transport.h"
+#include "platform/os/board.h"
+#include "platform/tls/context.h"
+
+namespace tripod::node {
+
+class Probes {
+ public:
+  Probes(os::World world, std::shared_ptr<const tls::Context> context, std::string path);
+
+  /// Succeeds on a 200. The caller bounds the time.
+  Task<Result<>> probe(os::Address backend);
+  /// Before it dies.
+  Task<void> drain();
+
+ private:
+  http::Transport& transport_to(const os::Address& backend);
+
+  os::World world_;
+  std::shared_ptr<const tls::Context> context_;
+  std::string path_;
+  std::map<os::Address, std::unique_ptr<http::NetworkTransport>> transports_;
+};
+
+}  // namespace tripod::node

@@ -1,0 +1,88 @@
+#include "firmware/node/settings.h"
+
+namespace tripod::node {
+namespace {
+
+std::vector<std::string> texts(const std::vector<ini::Url>& urls) {
+  std::vector<std::string> out;
+  for (const ini::Url& url : urls) out.push_back(url.to_string());
+  return out;
+}
+
+election::Config election_options(const Config& config, std::string_view section,
+                                  os::Entropy& entropy) {
+  const ini::Values& values = config.values;
+  return {
+      .leader_elect = values.boolean(section, "leader-elect"),
+      .lease_duration = values.duration(section, "leader-elect-lease-duration"),
+      .renew_deadline = values.duration(section, "leader-elect-renew-deadline"),
+      .retry_period = values.duration(section, "leader-elect-retry-period"),
+      .resource_lock = values.text(section, "leader-elect-resource-lock") == "endpoints"
+                           ? election::Lock::endpoints
+                           : election::Lock::leases,
+      .resource_namespace = values.text(section, "leader-elect-resource-namespace"),
+      .resource_name = values.text(section, "leader-elect-resource-name"),
+      .identity = election::make_identity(config.name, entropy),
+  };
+}
+
+}  // namespace
+
+etcd::Options etcd_options(const Config& config) {
+  const ini::Values& values = config.values;
+  etcd::Options options;
+  options.name = values.text("etcd", "name");
+  options.data_dir = values.text("etcd", "data-dir");
+  if (options.data_dir.empty()) options.data_dir = config.data_dir + "/etcd";
+  options.initial_cluster = values.text("etcd", "initial-cluster");
+  options.initial_cluster_token = values.text("etcd", "initial-cluster-token");
+  options.initial_cluster_state = values.text("etcd", "initial-cluster-state");
+  options.listen_peer_urls = texts(values.urls("etcd", "listen-peer-urls"));
+  options.initial_advertise_peer_urls = texts(values.urls("etcd", "initial-advertise-peer-urls"));
+  options.advertise_client_urls = texts(values.urls("etcd", "advertise-client-urls"));
+  options.heartbeat_interval = Milliseconds(values.integer("etcd", "heartbeat-interval"));
+  options.election_timeout = Milliseconds(values.integer("etcd", "election-timeout"));
+  return options;
+}
+
+apiserver::Options apiserver_options(const Config& config) {
+  const ini::Values& values = config.values;
+  apiserver::Options options;
+  options.advertise_address = values.text("apiserver", "bind-address");
+  options.secure_port = static_cast<std::uint16_t>(values.integer("apiserver", "secure-port"));
+  options.service_cluster_ip_range = values.text("apiserver", "service-cluster-ip-range");
+  return options;
+}
+
+controllers::Config controller_options(const Config& config, os::Entropy& entropy,
+                                       std::string root_ca_pem) {
+  controllers::Config options;
+  options.leader_election = election_options(config, "controller-manager", entropy);
+  options.node_monitor_period = config.values.duration("controller-manager", "node-monitor-period");
+  options.node_monitor_grace_period =
+      config.values.duration("controller-manager", "node-monitor-grace-period");
+  options.root_ca_pem = std::move(root_ca_pem);
+  return options;
+}
+
+scheduler::Config scheduler_options(const Config& config, os::Entropy& entropy) {
+  scheduler::Config options;
+  options.leader_election = election_options(config, "scheduler", entropy);
+  return options;
+}
+
+balancer::Options balancer_options(const Config& config) {
+  const ini::Values& values = config.values;
+  balancer::Options options;
+  options.listen = values.address("balancer", "listen");
+  options.backends = values.addresses("balancer", "backends");
+  options.health = {static_cast<int>(values.integer("balancer", "health-check-rise")),
+                    static_cast<int>(values.integer("balancer", "health-check-fall"))};
+  options.health_check_interval = values.duration("balancer", "health-check-interval");
+  options.health_check_timeout = values.duration("balancer", "health-check-timeout");
+  options.drain_timeout = values.duration("balancer", "drain-timeout");
+  options.max_connections = static_cast<std::size_t>(values.integer("balancer", "max-connections"));
+  return options;
+}
+
+}  // namespace tripod::node

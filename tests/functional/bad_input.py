@@ -1,0 +1,403 @@
+"""Wrong files, wrong certificates, a full disk, a broken page, hostile bytes: one clear message or the protocol's error,
+and never a crash, a hang or a lost write."""
+
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+
+from harness import Failure, run, tripod_cluster
+from tripod_cluster import API_PORT, BALANCER_PORT, CLIENT_PORT, PEER_PORT, render_ini
+
+
+def tripod(t, *arguments, timeout=20):
+    """A run that is expected to end by itself, with an error and not by a signal."""
+    done = run([t.cluster.binary, *arguments], check=False, timeout=timeout)
+    if done.code < 0 or done.code >= 128:
+        raise Failure(f"ended by a signal\n{done}")
+    return done
+
+
+def refused(t, config, *needles):
+    """`tripod run` with that file ends with one message that has all the needles."""
+    done = tripod(t, "run", "--config", config)
+    text = done.out + done.err
+    missing = [n for n in needles if not re.search(n, text)]
+    if done.code == 0 or missing:
+        raise Failure(f"no {missing} in\n{done}")
+    return text
+
+
+def changed(t, name, board=3, **how):
+    """A copy of a board's file with some keys changed: section__key=value."""
+    keys = {tuple(k.replace("_", "-") for k in key.split("__")): value for key, value in how.items()}
+    return t.write(name, render_ini(t.cluster.board(board).config.read_text(), keys))
+
+
+# Files
+
+
+def test_shipped_files_are_good(t):
+    for number in (1, 2, 3):
+        done = tripod(t, "check-config", tripod_cluster.ROOT / f"config/board-{number}.ini")
+        assert done.code == 0, done
+        assert tripod(t, "check-config", t.cluster.board(number).config).code == 0
+
+
+def bad_file(t, text, line, *needles):
+    path = t.write("bad.ini", text)
+    done = tripod(t, "check-config", path)
+    out = done.out + done.err
+    assert done.code != 0, done
+    assert f"{path}:{line}" in out, f"no `{path}:{line}` in\n{done}"
+    for needle in needles:
+        assert needle in out, f"no `{needle}` in\n{done}"
+    assert tripod(t, "run", "--config", path).code != 0
+
+
+def line_with(text, start):
+    return next(n for n, line in enumerate(text.splitlines(), 1) if line.startswith(start))
+
+
+def test_unknown_key(t):
+    text = t.cluster.board(3).config.read_text().replace("heartbeat-interval", "heartbeat-intervall")
+    text = text.replace("# heartbeat-intervall", "heartbeat-intervall")
+    bad_file(t, text, line_with(text, "heartbeat-intervall"), "heartbeat-intervall", "heartbeat-interval")
+
+
+def test_unknown_section(t):
+    text = t.cluster.board(3).config.read_text() + "\n[proxy]\nlisten = 127.0.0.1:1\n"
+    bad_file(t, text, line_with(text, "listen = 127.0.0.1:1"), "proxy")
+
+
+def test_bad_values(t):
+    original = t.cluster.board(3).config.read_text()
+    for section, key, value in (("etcd", "heartbeat-interval", "soon"), ("etcd", "listen-client-urls", "ftp://x"),
+                                ("apiserver", "secure-port", "70000"), ("apiserver", "bind-address", "board"),
+                                ("controller-manager", "leader-elect-lease-duration", "15 apples"),
+                                ("controller-manager", "leader-elect-resource-lock", "files"),
+                                ("node", "roles", "etcd, cook")):
+        text = render_ini(original, {(section, key): value})
+        bad_file(t, text, line_with(text, f"{key} = {value}"), key, value.split(", ")[-1])
+
+
+def test_contradicting_sections(t):
+    text = t.cluster.board(3).config.read_text() + "\n[balancer]\nlisten = 127.0.0.1:6443\n"
+    path = t.write("two.ini", text)
+    done = tripod(t, "check-config", path)
+    assert done.code != 0 and "balancer" in done.out + done.err, done
+    path = changed(t, "timing.ini", controller_manager__leader_elect_lease_duration="5s")
+    done = tripod(t, "check-config", path)
+    assert done.code != 0 and "leader-elect-renew-deadline" in done.out + done.err, done
+
+
+def test_missing_file(t):
+    done = tripod(t, "run", "--config", t.folder / "nothing.ini")
+    assert done.code != 0 and "nothing.ini" in done.out + done.err, done
+
+
+# Surroundings
+
+
+def test_port_in_use(t):
+    address = t.cluster.board(3).address
+    for port in (API_PORT, CLIENT_PORT, PEER_PORT):
+        # A cluster of its own, clear of the running board but for the one port.
+        used = {CLIENT_PORT: 32379, PEER_PORT: 32380, API_PORT: 36444, port: port}
+        client, peers = (f"https://{address}:{used[p]}" for p in (CLIENT_PORT, PEER_PORT))
+        data = t.folder / f"second-{port}"
+        data.mkdir()
+        config = changed(t, "second.ini", node__data_dir=str(data), etcd__data_dir=str(data / "etcd"),
+                         metrics__listen="127.0.0.1:0", etcd__listen_client_urls=client,
+                         etcd__advertise_client_urls=client, etcd__listen_peer_urls=peers,
+                         etcd__initial_advertise_peer_urls=peers, etcd__initial_cluster=f"board-3={peers}",
+                         apiserver__secure_port=str(used[API_PORT]))
+        refused(t, config, rf"{address}:{port}\b", "(?i)address already in use")
+    assert t.cluster.board(3).ready()
+
+
+def replace_board(t, number):
+    """Stops a board; it starts again, unharmed, after the test."""
+    board = t.cluster.board(number)
+    board.stop()
+
+    def back():
+        board.stop()
+        board.config.write_text(t.cluster.ini_of(board))
+        board.start()
+        t.cluster.wait_ready(30)
+    t.cleanups.callback(back)
+    return board
+
+
+def test_data_of_another_member(t):
+    board, other = replace_board(t, 3), t.folder / "other"
+    shutil.copytree(board.data, other)
+    config = changed(t, "other.ini", board=2, node__data_dir=str(other), etcd__data_dir=str(other / "etcd"),
+                     etcd__listen_client_urls=board.client_url, etcd__listen_peer_urls=f"https://{board.address}:{PEER_PORT}",
+                     apiserver__bind_address=board.address, metrics__listen=f"{board.address}:10249")
+    refused(t, config, r"board-3", r"board-2")
+
+
+def test_missing_certificate(t):
+    config = changed(t, "missing.ini", apiserver__tls_cert_file=str(t.folder / "no.crt"))
+    replace_board(t, 3)
+    refused(t, config, "no.crt", "(?i)no such file|not found|cannot read")
+
+
+def test_key_of_another_certificate(t):
+    replace_board(t, 3)
+    config = changed(t, "mixed.ini", etcd__key_file=str(t.cluster.pki / "board-2/etcd-server.key"))
+    refused(t, config, "(?i)key", "etcd-server")
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def issue(t, name, subject, days, ca="ca"):
+    """A certificate of the cluster's authority, good for `days` from now."""
+    key, request, certificate = (t.folder / f"{name}.{end}" for end in ("key", "csr", "crt"))
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out", request,
+            "-subj", subject)
+    openssl("x509", "-req", "-in", request, "-CA", t.cluster.pki / f"{ca}.crt", "-CAkey", t.cluster.pki / f"{ca}.key",
+            "-CAcreateserial", "-CAserial", t.folder / "serial", "-days", days, "-out", certificate)
+    return certificate, key
+
+
+def kubectl_as(t, certificate, key, *arguments):
+    conf = t.write("as.conf", json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": "x",
+        "clusters": [{"name": "x", "cluster": {"server": f"https://{t.cluster.addresses[0]}:{BALANCER_PORT}",
+                                               "certificate-authority": str(t.cluster.pki / "ca.crt")}}],
+        "users": [{"name": "x", "user": {"client-certificate": str(certificate), "client-key": str(key)}}],
+        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}]}))
+    return t.kubectl("--kubeconfig", conf, *arguments, check=False, timeout=30)
+
+
+def test_client_certificates(t):
+    stranger = kubectl_as(t, *issue(t, "stranger", "/O=guests/CN=stranger", 5), "get", "pods", "-n", "default")
+    assert stranger.code != 0 and "Forbidden" in stranger.err and 'User "stranger" cannot list resource "pods"' in stranger.err, stranger
+    expired = kubectl_as(t, *issue(t, "expired", "/O=system:masters/CN=late", -1), "get", "pods")
+    assert expired.code != 0 and re.search("expired|Unauthorized", expired.err), expired
+    etcds = kubectl_as(t, t.cluster.pki / "etcd-client.crt", t.cluster.pki / "etcd-client.key", "get", "pods")
+    assert etcds.code != 0 and re.search("unknown (certificate )?authority|bad certificate|Unauthorized", etcds.err), etcds
+
+    context = ssl.create_default_context(cafile=str(t.cluster.pki / "ca.crt"))
+    status, body = https(t, context, "GET", "/api/v1/pods")
+    assert status == 401 and body["reason"] == "Unauthorized", (status, body)
+    wrong = t.kubectl("--certificate-authority", t.cluster.pki / "etcd-ca.crt", "get", "pods", check=False,
+                      env={"KUBECONFIG": str(without_ca(t))})
+    assert wrong.code != 0 and "x509: certificate signed by unknown authority" in wrong.err, wrong
+
+
+def without_ca(t):
+    text = re.sub(r"\n *certificate-authority-data: .*", "", t.cluster.admin_conf.read_text())
+    return t.write("no-ca.conf", text)
+
+
+def https(t, context, method, path, body=None):
+    connection = http.client.HTTPSConnection(t.cluster.addresses[0], API_PORT, timeout=10, context=context)
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def test_expired_server_certificate(t):
+    certificate, key = issue(t, "old", "/CN=board-3", -1, ca="etcd-ca")
+    board = replace_board(t, 3)
+    board.config.write_text(changed(t, "old.ini", etcd__peer_cert_file=str(certificate),
+                                    etcd__peer_key_file=str(key)).read_text())
+    told_and_majority_writes(t, board, "(?i)expired")
+
+
+def test_wrong_peer_authority(t):
+    board = replace_board(t, 3)
+    foreign = t.folder / "foreign"
+    if not foreign.exists():
+        t.cluster.make_pki(foreign)
+    board.config.write_text(changed(
+        t, "foreign.ini", etcd__peer_cert_file=str(foreign / "board-3/etcd-peer.crt"),
+        etcd__peer_key_file=str(foreign / "board-3/etcd-peer.key"),
+        etcd__peer_trusted_ca_file=str(foreign / "etcd-ca.crt")).read_text())
+    told_and_majority_writes(t, board, "(?i)certificate")
+
+
+def told_and_majority_writes(t, board, pattern):
+    """The board with the wrong certificate says so (it may end with it); the others write on."""
+    begin = board.log_file.stat().st_size
+    board.start()
+
+    def told():
+        with open(board.log_file, errors="replace") as log:
+            log.seek(begin)
+            return re.search(pattern, log.read())
+    t.eventually(f"the log tells of `{pattern}`", told, 20)
+    assert t.etcdctl("put", "without", "it", boards=[1, 2]).out == "OK\n"
+    if not board.pid() and board.child.returncode is not None and board.child.returncode < 0:
+        raise Failure(f"ended by signal {-board.child.returncode}")
+
+
+# Disks
+
+
+def flip(path, draw):
+    """Overwrites one page in the middle with noise."""
+    size = path.stat().st_size
+    with open(path, "r+b") as file:
+        file.seek(size // 2 // 1024 * 1024)
+        file.write(draw.randbytes(4096))
+
+
+def test_corrupted_page(t):
+    namespace = t.namespace()
+    for index in range(40):
+        t.api().request("POST", f"/api/v1/namespaces/{namespace}/configmaps", {
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c-{index}"}, "data": {"x": "y" * 2000}})
+    board = replace_board(t, 3)
+    saved = t.folder / "saved"
+    shutil.copytree(board.data, saved)
+
+    def restore():
+        shutil.rmtree(board.data)
+        shutil.move(saved, board.data)
+    # Runs before the board is started again: cleanups run last in, first out.
+    t.cleanups.callback(restore)
+    for file in ("etcd/state.db", "etcd/raft.db"):
+        shutil.rmtree(board.data)
+        shutil.copytree(saved, board.data)
+        flip(board.data / file, random.Random(7))
+        text = refused(t, board.config, "(?i)corrupt|malformed|checksum|not a database", re.escape(os.path.basename(file)))
+        assert len(text.splitlines()) < 40, text
+    assert t.etcdctl("put", "meanwhile", "1", boards=[1, 2]).out == "OK\n"
+
+
+def test_full_disk(t):
+    board = replace_board(t, 3)
+    saved = t.folder / "before-full"
+    shutil.move(board.data, saved)
+    board.data.mkdir()
+    size = sum(f.stat().st_size for f in saved.rglob("*") if f.is_file())
+    run(["mount", "-t", "tmpfs", "-o", f"size={size // 1024 + 2048}k", "tmpfs", board.data])
+
+    def unmount():
+        board.stop()
+        shutil.rmtree(saved, ignore_errors=True)
+        shutil.copytree(board.data, saved)
+        run(["umount", board.data])
+        board.data.rmdir()
+        shutil.move(saved, board.data)
+    t.cleanups.callback(unmount)
+    shutil.copytree(saved, board.data, dirs_exist_ok=True)
+    begin = board.log_file.stat().st_size
+    board.start()
+    t.cluster.wait_ready(30, [board])
+
+    value = "x" * 100_000
+    keys = []
+
+    def full():
+        keys.append(f"full/{len(keys)}")
+        assert t.etcdctl("put", keys[-1], value, boards=[1, 2]).out == "OK\n"
+        return board.pid() is None or re.search("(?i)full|no space", board.log_file.read_text(errors="replace")[begin:])
+    t.eventually("the disk is full and the board says so", full, 60, poll=0)
+    text = board.log_file.read_text(errors="replace")[begin:]
+    assert re.search("(?i)full|no space", text), text[-3000:]
+    assert t.etcdctl("put", "after", "full", boards=[1, 2]).out == "OK\n"
+
+    board.stop()
+    run(["mount", "-o", "remount,size=64m", board.data])
+    board.start()
+    t.cluster.wait_ready(30, [board])
+    found = t.etcdctl("get", "full/", "--prefix", "--keys-only", "--consistency=s", boards=[3]).out.split()
+    assert sorted(found) == sorted(keys), (len(found), len(keys))
+    t.etcdctl("del", "full/", "--prefix")
+
+
+# Bytes
+
+
+def tls_socket(t, board, port, alpn=None):
+    context = t.cluster.tls() if port in (API_PORT, BALANCER_PORT) else etcd_tls(t)
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    raw = socket.create_connection((t.cluster.board(board).address, port), timeout=10)
+    return context.wrap_socket(raw, server_hostname=t.cluster.board(board).address)
+
+
+def etcd_tls(t):
+    context = ssl.create_default_context(cafile=str(t.cluster.pki / "etcd-ca.crt"))
+    context.load_cert_chain(str(t.cluster.pki / "etcd-client.crt"), str(t.cluster.pki / "etcd-client.key"))
+    return context
+
+
+def exchange(connection, data):
+    """Sends, and reads until the other side closes or says nothing for a while."""
+    answer = b""
+    try:
+        connection.sendall(data)
+        connection.settimeout(3)
+        while chunk := connection.recv(65536):
+            answer += chunk
+    except OSError:
+        pass
+    finally:
+        connection.close()
+    return answer
+
+
+def test_truncated_and_hostile_bytes(t):
+    pids = [b.pid() for b in t.cluster.boards]
+    draw = random.Random(11)
+    for port in (API_PORT, CLIENT_PORT, PEER_PORT):
+        for data in (b"", b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n", draw.randbytes(5000), b"\x16\x03\x01\xff\xff" + b"a" * 70000):
+            exchange(socket.create_connection((t.cluster.board(2).address, port), timeout=5), data)
+    for data in (b"GET /api/v1/po", b"\0" * 100, draw.randbytes(3000),
+                 b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+                 b"POST /api/v1/namespaces HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{"):
+        exchange(tls_socket(t, 2, API_PORT), data)
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    for port in (API_PORT, CLIENT_PORT):
+        for data in (preface, preface + draw.randbytes(2000), preface + b"\xff\xff\xff\x00\x00\x00\x00\x00\x00",
+                     preface + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" * 5000):
+            exchange(tls_socket(t, 2, port, ["h2"]), data)
+    exchange(tls_socket(t, 2, PEER_PORT), draw.randbytes(3000))
+    t.cluster.wait_ready(10)
+    assert [b.pid() for b in t.cluster.boards] == pids, "a board fell"
+
+
+def test_oversized_requests(t):
+    pids = [b.pid() for b in t.cluster.boards]
+    answer = exchange(tls_socket(t, 2, API_PORT), b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 3_000_000 + b"\r\n\r\n")
+    assert answer == b"" or b" 431 " in answer[:40] or b" 400 " in answer[:40], answer[:200]
+    api = t.api(2)
+    name = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "big"}, "data": {"x": "y" * 4_000_000}}
+    status, body = api.request("POST", "/api/v1/namespaces/default/configmaps", name)
+    assert status == 413, (status, body)
+    api.close()
+    for text in ('{"kind": "ConfigMap", "metad', "[" * 100_000, '{"a":' * 50_000, "\xff\xfe", "", "null", "7"):
+        status, body = api.request("POST", "/api/v1/namespaces/default/configmaps", text.encode("latin-1"))
+        assert 400 <= status < 500 and body["kind"] == "Status", (text[:20], status, body)
+    status, body = api.request("POST", "/api/v1/namespaces/default/configmaps", "x", content_type="text/rubbish")
+    assert status == 415 and body["reason"] == "UnsupportedMediaType", (status, body)
+    status, body = api.request("PUT", "/api/v1/namespaces", "{}")
+    assert status == 405 and body["reason"] == "MethodNotAllowed", (status, body)
+    status, body = api.request("GET", "/api/v1/namespaces/default/nothing")
+    assert status == 404 and body["reason"] == "NotFound", (status, body)
+    status, body = api.request("GET", "/api/v1/pods?labelSelector=a%20b%20c")
+    assert status == 400 and body["reason"] == "BadRequest", (status, body)
+
+    big = t.etcdctl("put", "big", stdin="x" * 1_700_000, check=False)
+    assert big.code != 0 and "etcdserver: request is too large" in big.err, big
+    empty = t.etcdctl("put", "", "x", check=False)
+    assert empty.code != 0 and "etcdserver: key is not provided" in empty.err, empty
+    t.cluster.wait_ready(10)
+    assert [b.pid() for b in t.cluster.boards] == pids, "a board fell"

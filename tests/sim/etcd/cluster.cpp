@@ -1,0 +1,223 @@
+#include "tests/sim/etcd/cluster.h"
+
+#include <cstdlib>
+#include <format>
+
+namespace tripod::etcd {
+namespace {
+
+std::string ip_of(std::size_t node) {
+  return std::format("10.0.0.{}", node + 1);
+}
+
+/// What crashed is never destroyed, only forgotten: its coroutines will not run to their end.
+/// Reachable, so that it does not count as leaked.
+std::vector<std::unique_ptr<Member>>& graveyard() {
+  static auto* members = new std::vector<std::unique_ptr<Member>>;
+  return *members;
+}
+std::vector<std::unique_ptr<metrics::Registry>>& old_metrics() {
+  static auto* registries = new std::vector<std::unique_ptr<metrics::Registry>>;
+  return *registries;
+}
+
+std::vector<std::shared_ptr<void>>& old_networks() {
+  static auto* networks = new std::vector<std::shared_ptr<void>>;
+  return *networks;
+}
+
+sim::SimFabric& make_fabric(sim::Simulation& simulation, sim::Links& links) {
+  static auto* fabrics = new std::vector<std::unique_ptr<sim::SimFabric>>;
+  return *fabrics->emplace_back(std::make_unique<sim::SimFabric>(simulation, links));
+}
+
+}  // namespace
+
+/// What a crashed member holds on to, without the thing itself.
+template <typename T>
+using Handle = std::shared_ptr<std::unique_ptr<T>>;
+
+class HeldListener final : public os::Listener {
+ public:
+  explicit HeldListener(Handle<os::Listener> inner) : inner_(std::move(inner)) {}
+  os::Address address() const override { return (*inner_)->address(); }
+
+ private:
+  Handle<os::Listener> inner_;
+};
+
+class HeldStream final : public os::Stream {
+ public:
+  explicit HeldStream(Handle<os::Stream> inner) : inner_(std::move(inner)) {}
+  ~HeldStream() override { inner_->reset(); }
+  void start(os::StreamObserver& observer) override { (*inner_)->start(observer); }
+  void write(Bytes data) override {
+    if (*inner_) (*inner_)->write(std::move(data));
+  }
+  std::size_t queued_bytes() const override { return *inner_ ? (*inner_)->queued_bytes() : 0; }
+  void finish() override {
+    if (*inner_) (*inner_)->finish();
+  }
+  void set_reading(bool enabled) override {
+    if (*inner_) (*inner_)->set_reading(enabled);
+  }
+  os::Address remote() const override { return *inner_ ? (*inner_)->remote() : os::Address{}; }
+  os::Address local() const override { return *inner_ ? (*inner_)->local() : os::Address{}; }
+
+ private:
+  Handle<os::Stream> inner_;
+};
+
+class SimCluster::BoardNetwork final : public os::Network {
+ public:
+  explicit BoardNetwork(os::Network& inner) : inner_(inner) {}
+
+  Result<std::unique_ptr<os::Listener>> listen(const os::Address& address, Accept accept) override {
+    auto listener = inner_.listen(
+        address, [this, accept = std::move(accept)](std::unique_ptr<os::Stream> stream) mutable {
+          accept(hold(std::move(stream)));
+        });
+    if (!listener) return std::unexpected(listener.error());
+    auto handle = std::make_shared<std::unique_ptr<os::Listener>>(std::move(*listener));
+    listeners_.push_back(handle);
+    return std::make_unique<HeldListener>(handle);
+  }
+  std::unique_ptr<os::Operation> connect(const os::Address& address, Connected done) override {
+    return inner_.connect(address, [this, done = std::move(done)](auto result) mutable {
+      if (result) result = hold(std::move(*result));
+      done(std::move(result));
+    });
+  }
+  std::unique_ptr<os::Operation> resolve(const std::string& host, Resolved done) override {
+    return inner_.resolve(host, std::move(done));
+  }
+  void power_off() {
+    for (auto& listener : listeners_) {
+      if (auto held = listener.lock()) held->reset();
+    }
+    for (auto& stream : streams_) {
+      if (auto held = stream.lock()) held->reset();
+    }
+  }
+
+ private:
+  std::unique_ptr<os::Stream> hold(std::unique_ptr<os::Stream> stream) {
+    auto handle = std::make_shared<std::unique_ptr<os::Stream>>(std::move(stream));
+    streams_.push_back(handle);
+    return std::make_unique<HeldStream>(handle);
+  }
+
+  os::Network& inner_;
+  std::vector<std::weak_ptr<std::unique_ptr<os::Listener>>> listeners_;
+  std::vector<std::weak_ptr<std::unique_ptr<os::Stream>>> streams_;
+};
+
+SimCluster::SimCluster(std::uint64_t seed)
+    : simulation_(seed),
+      fabric_(make_fabric(simulation_, links_)),
+      client_(std::make_unique<sim::SimBoard>(
+          simulation_, fabric_, std::format("client-{}-{}", seed, static_cast<const void*>(this)),
+          "10.0.0.99")),
+      scope_(std::make_unique<Scope>(client_->queue())) {
+  if (std::getenv("TRIPOD_TRACE") != nullptr) {
+    simulation_.set_trace_observer([](MonotonicTime when, std::string_view line) {
+      std::fprintf(stderr, "%10.3f %.*s\n",
+                   std::chrono::duration<double>(when.time_since_epoch()).count(),
+                   static_cast<int>(line.size()), line.data());
+    });
+  }
+  for (std::size_t node = 0; node < size; ++node) {
+    nodes_[node].board = std::make_unique<sim::SimBoard>(
+        simulation_, fabric_,
+        std::format("node-{}-{}-{}", seed, node, static_cast<const void*>(this)), ip_of(node));
+    start(node);
+  }
+}
+
+SimCluster::~SimCluster() {
+  scope_->cancel();
+  for (std::size_t node = 0; node < size; ++node) {
+    if (running(node)) stop(node);
+  }
+  run_until([this] { return scope_->idle(); }, std::chrono::minutes(1));
+}
+
+Options SimCluster::options(std::size_t node) const {
+  Options options;
+  options.name = std::format("node{}", node);
+  options.data_dir = "/data";
+  options.initial_cluster_token = "sim";
+  for (std::size_t other = 0; other < size; ++other) {
+    if (other > 0) options.initial_cluster += ',';
+    options.initial_cluster += std::format("node{}=https://{}:2380", other, ip_of(other));
+  }
+  options.advertise_client_urls = {std::format("https://{}:2379", ip_of(node))};
+  options.state_commit_interval = Milliseconds(500);
+  options.state_commit_bytes = 16 * 1024;
+  return options;
+}
+
+Result<> SimCluster::try_start(std::size_t index, const std::function<void(Options&)>& change) {
+  Node& node = nodes_[index];
+  CHECK(!node.member);
+  node.metrics = std::make_unique<metrics::Registry>();
+  Options wanted = options(index);
+  change(wanted);
+  const os::World board = node.board->world();
+  node.network = std::make_shared<BoardNetwork>(board.network);
+  const os::World world{board.executor, board.clock,        *node.network,
+                        board.storage,  board.storage_lane, board.crypto_lane,
+                        board.entropy,  board.board,        board.log};
+  auto member = Member::start(world, wanted, {}, *node.metrics);
+  if (!member) return std::unexpected(member.error());
+  node.member = std::move(*member);
+  return {};
+}
+
+void SimCluster::start(std::size_t node) {
+  auto started = try_start(node, [](Options&) {});
+  CHECK(started.has_value(), started ? "" : started.error().to_string());
+}
+
+void SimCluster::crash(std::size_t index) {
+  Node& node = nodes_[index];
+  node.network->power_off();
+  node.board->power_off();
+  old_networks().push_back(std::move(node.network));
+  graveyard().push_back(std::move(node.member));
+  old_metrics().push_back(std::move(node.metrics));
+  node.board->power_on();
+}
+
+void SimCluster::stop(std::size_t index) {
+  Node& node = nodes_[index];
+  Scope stopping(client_->queue());
+  stopping.spawn(node.member->stop());
+  CHECK(run_until([&] { return stopping.idle(); }, std::chrono::minutes(1)));
+  node.member.reset();
+}
+
+void SimCluster::isolate(std::size_t node) {
+  for (std::size_t other = 0; other < size; ++other) {
+    if (other == node) continue;
+    links_.cut(ip_of(node), ip_of(other));
+    links_.cut(ip_of(other), ip_of(node));
+  }
+}
+
+std::optional<std::size_t> SimCluster::find_leader() {
+  std::optional<std::size_t> found;
+  for (std::size_t node = 0; node < size; ++node) {
+    if (!running(node) || !member(node).is_leader()) continue;
+    if (!found || member(node).term() > member(*found).term()) found = node;
+  }
+  return found;
+}
+
+std::size_t SimCluster::leader() {
+  CHECK(run_until([this] { return find_leader().has_value(); }, std::chrono::minutes(1)),
+        "no leader");
+  return *find_leader();
+}
+
+}  // namespace tripod::etcd

@@ -1,0 +1,83 @@
+#pragma once
+// Three etcd members on simulated boards, and a client that talks to them from outside: whole
+// members, with their files, their connections and their state machine, under one seed.
+
+#include <array>
+#include <memory>
+
+#include "firmware/etcd/local_client.h"
+#include "firmware/etcd/mvcc/key_space.h"
+#include "platform/sim/board.h"
+
+namespace tripod::etcd {
+
+class SimCluster {
+ public:
+  static constexpr std::size_t size = 3;
+
+  explicit SimCluster(std::uint64_t seed);
+  ~SimCluster();
+
+  void start(std::size_t node);
+  /// Start that may be refused.
+  Result<> try_start(std::size_t node, const std::function<void(Options&)>& change);
+  /// As a power cut: what was not synced is lost.
+  void crash(std::size_t node);
+  void stop(std::size_t node);
+  bool running(std::size_t node) const { return nodes_[node].member != nullptr; }
+  Member& member(std::size_t node) { return *nodes_[node].member; }
+  sim::SimBoard& board(std::size_t node) { return *nodes_[node].board; }
+  /// Cuts `node` off from the others, both ways.
+  void isolate(std::size_t node);
+  void heal() { links_.heal(); }
+
+  /// The node that leads, and knows no later leader; waits for it.
+  std::size_t leader();
+  std::optional<std::size_t> find_leader();
+  bool run_until(const std::function<bool()>& done, Duration limit) {
+    return simulation_.run_until(done, limit);
+  }
+  void run_for(Duration duration) { simulation_.run_for(duration); }
+  MonotonicTime now() const { return simulation_.now(); }
+  sim::Random& random() { return simulation_.random(); }
+  /// Where the client's coroutines run.
+  Scope& scope() { return *scope_; }
+  os::Clock& clock() { return client_->clock(); }
+
+  /// Runs the world until the task has ended.
+  template <typename T>
+  T wait(Task<T> task);
+
+ private:
+  /// The board's network, whose listeners go when the power does.
+  class BoardNetwork;
+  struct Node {
+    std::unique_ptr<sim::SimBoard> board;
+    std::shared_ptr<BoardNetwork> network;
+    std::unique_ptr<metrics::Registry> metrics;
+    std::unique_ptr<Member> member;
+  };
+
+  Options options(std::size_t node) const;
+
+  sim::Simulation simulation_;
+  sim::Links links_{simulation_};
+  sim::SimFabric& fabric_;  // outlives the members that crashed
+  std::unique_ptr<sim::SimBoard> client_;
+  std::unique_ptr<Scope> scope_;
+  std::array<Node, size> nodes_;
+};
+
+template <typename T>
+T SimCluster::wait(Task<T> task) {
+  std::optional<T> result;
+  const auto keep = [](Task<T> inner, std::optional<T>* out) -> Task<void> {
+    out->emplace(co_await std::move(inner));
+  };
+  scope_->spawn(keep(std::move(task), &result));
+  CHECK(run_until([&] { return result.has_value(); }, std::chrono::minutes(2)),
+        "nothing in two minutes");
+  return std::move(*result);
+}
+
+}  // namespace tripod::etcd

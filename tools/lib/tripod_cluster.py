@@ -1,0 +1,338 @@
+"""Clusters of real boards as processes on loopback addresses: shared by tools/cluster and tests/functional.
+
+A cluster lives in one folder: pki/, board-N.ini, board-N/ (data), board-N.log, board-N.pid, admin.conf, board-N.conf,
+etcdctl.env. Standard library only. Signals go only to processes whose command line names this cluster's files.
+"""
+
+import base64
+import contextlib
+import http.client
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT_PORT, PEER_PORT, API_PORT, BALANCER_PORT, METRICS_PORT = 2379, 2380, 6444, 6443, 10249
+SERVICE_CIDR = "10.96.0.0/16"
+
+
+class ClusterError(Exception):
+    pass
+
+
+def wait_for(what, condition, timeout, poll=0.1):
+    """Calls `condition` until it gives something true, and returns that. An exception counts as "not yet"."""
+    deadline = time.monotonic() + timeout
+    last = None
+    while True:
+        try:
+            last = condition()
+            if last:
+                return last
+        except (OSError, ValueError, LookupError, ClusterError, http.client.HTTPException,
+                subprocess.SubprocessError) as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise ClusterError(f"not within {timeout} s: {what} (last: {str(last)[:2000]})")
+        time.sleep(poll)
+
+
+def program(name, preset="release"):
+    """The path of one of our programs in build/PRESET."""
+    places = {"tripod": "firmware/tripod", "hollow-node": "tools/hollow-node/hollow-node"}
+    return ROOT / "build" / preset / places[name]
+
+
+def peer(name):
+    """The path of an unmodified client or peer; see tools/peers."""
+    return subprocess.run([ROOT / "tools/peers", "path", name], check=True, capture_output=True,
+                          text=True).stdout.strip()
+
+
+def render_ini(text, overrides):
+    """Sets (section, key) -> value in the text of an INI file; comments stay, a None value removes the key."""
+    wanted = dict(overrides)
+    out, section = [], None
+
+    def append_missing():
+        for where, key in [k for k in wanted if k[0] == section]:
+            value = wanted.pop((where, key))
+            if value is not None:
+                out.append(f"{key} = {value}")
+
+    for line in text.splitlines():
+        if head := re.fullmatch(r"\[(.+)\]", line.strip()):
+            append_missing()
+            section = head.group(1)
+        entry = re.match(r"(?:# )?([a-z][a-z0-9-]*) = ", line)
+        if entry and (section, entry.group(1)) in wanted:
+            value = wanted.pop((section, entry.group(1)))
+            if value is not None:
+                out.append(f"{entry.group(1)} = {value}")
+            continue
+        out.append(line)
+    append_missing()
+    for section in dict.fromkeys(where for where, _ in wanted):
+        out.append(f"\n[{section}]")
+        append_missing()
+    return "\n".join(out) + "\n"
+
+
+class Process:
+    """A program in the background, known by its pid file; outlives this one unless it is stopped."""
+
+    def __init__(self, name, folder, command, marker):
+        self.name, self.command, self.marker = name, [str(c) for c in command], str(marker)
+        self.pid_file, self.log_file = Path(folder) / f"{name}.pid", Path(folder) / f"{name}.log"
+        self.child = None
+
+    def pid(self):
+        """The running process, or None. The pid counts only while its command line names our file."""
+        if self.child and self.child.poll() is None:
+            return self.child.pid
+        try:
+            pid = int(self.pid_file.read_text())
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except (OSError, ValueError):
+            return None
+        return pid if self.marker in arguments else None
+
+    def runs_old_build(self):
+        pid = self.pid()
+        return bool(pid) and os.readlink(f"/proc/{pid}/exe").endswith(" (deleted)")
+
+    def start(self):
+        if self.pid():
+            return
+        with open(self.log_file, "ab") as log:
+            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                          start_new_session=True, cwd="/")
+        self.pid_file.write_text(f"{self.child.pid}\n")
+
+    def send(self, signal_number):
+        if pid := self.pid():
+            os.kill(pid, signal_number)
+        return pid
+
+    def kill(self):
+        if self.send(signal.SIGKILL):
+            self.wait_gone(5)
+
+    def stop(self, timeout=15):
+        """SIGTERM, and after the timeout SIGKILL. True when it left by itself."""
+        if not self.send(signal.SIGTERM):
+            return True
+        self.send(signal.SIGCONT)
+        try:
+            self.wait_gone(timeout)
+            return True
+        except ClusterError:
+            self.kill()
+            return False
+
+    def wait_gone(self, timeout):
+        wait_for(f"{self.name} ends", lambda: self.pid() is None, timeout, poll=0.02)
+        self.pid_file.unlink(missing_ok=True)
+
+    def log_tail(self, lines=30):
+        with contextlib.suppress(OSError):
+            return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
+        return "(no log)"
+
+
+class Board(Process):
+    def __init__(self, cluster, number, address):
+        self.cluster, self.number, self.address = cluster, number, address
+        self.config = cluster.folder / f"board-{number}.ini"
+        self.data = cluster.folder / f"board-{number}"
+        super().__init__(f"board-{number}", cluster.folder, [cluster.binary, "run", "--config", self.config],
+                         self.config)
+        self.kubeconfig = cluster.folder / f"board-{number}.conf"
+        self.client_url = f"https://{address}:{CLIENT_PORT}"
+
+    def get(self, path, port=API_PORT, timeout=2.0):
+        """(status, body) of an HTTPS GET with the admin's certificate."""
+        connection = http.client.HTTPSConnection(self.address, port, timeout=timeout, context=self.cluster.tls())
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+        finally:
+            connection.close()
+
+    def metrics(self):
+        connection = http.client.HTTPConnection(self.address, METRICS_PORT, timeout=2.0)
+        try:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def ready(self):
+        try:
+            return self.get("/readyz")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def resident_bytes(self):
+        status = Path(f"/proc/{self.pid()}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+
+
+class Cluster:
+    """Boards 1..N at `addresses`; the balancer is on the first."""
+
+    def __init__(self, folder, addresses, preset="release", overrides=None):
+        self.folder = Path(folder).resolve()
+        self.addresses = list(addresses)
+        self.preset, self.binary = preset, program("tripod", preset)
+        self.overrides = overrides or {}
+        self.pki = self.folder / "pki"
+        self.admin_conf, self.etcdctl_env_file = self.folder / "admin.conf", self.folder / "etcdctl.env"
+        self.boards = [Board(self, n, a) for n, a in enumerate(self.addresses, 1)]
+        self.nodes = Process("hollow-nodes", self.folder, [], self.admin_conf)
+
+    def board(self, number):
+        if not 1 <= number <= len(self.boards):
+            raise ClusterError(f"no board {number}; there are 1 to {len(self.boards)}")
+        return self.boards[number - 1]
+
+    # Files
+
+    def prepare(self):
+        """Certificates (once), INI files, kubeconfigs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.pki / "admin.crt").exists():
+            self.make_pki(self.pki)
+        for board in self.boards:
+            board.data.mkdir(exist_ok=True)
+            board.config.write_text(self.ini_of(board))
+            self.write_kubeconfig(board.kubeconfig, f"https://{board.address}:{API_PORT}")
+        self.write_kubeconfig(self.admin_conf, f"https://{self.addresses[0]}:{BALANCER_PORT}")
+        self.etcdctl_env_file.write_text("".join(
+            f"export {key}={shlex.quote(value)}\n" for key, value in self.etcdctl_environment().items()))
+
+    def make_pki(self, folder):
+        members = ",".join(f"{b.name}={b.address}" for b in self.boards)
+        self.run_tool("pki", "init", "--dir", folder, "--board", members, "--service-cidr", SERVICE_CIDR)
+
+    def run_tool(self, *arguments):
+        done = subprocess.run([str(self.binary), *map(str, arguments)], capture_output=True, text=True, timeout=60)
+        if done.returncode != 0:
+            raise ClusterError(f"tripod {' '.join(map(str, arguments))}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def ini_of(self, board):
+        """The shipped file of that board with this cluster's addresses and paths."""
+        text = (ROOT / f"config/board-{min(board.number, 3)}.ini").read_text()
+        shipped = min(board.number, 3)
+        text = text.replace(f"pki/board-{shipped}/", f"pki/{board.name}/")
+        text = text.replace(f"192.168.1.1{shipped}", board.address)
+        text = text.replace("/var/lib/tripod/pki", str(self.pki)).replace("/var/lib/tripod", str(board.data))
+        changes = {
+            ("node", "name"): board.name,
+            ("etcd", "name"): board.name,
+            ("etcd", "initial-cluster"): ",".join(f"{b.name}=https://{b.address}:{PEER_PORT}" for b in self.boards),
+            ("metrics", "listen"): f"{board.address}:{METRICS_PORT}",
+        }
+        if board.number == 1:
+            changes["balancer", "backends"] = ", ".join(f"{b.address}:{API_PORT}" for b in self.boards)
+        changes |= {k: v for k, v in self.overrides.items() if k[0] != "balancer" or board.number == 1}
+        return render_ini(text, changes)
+
+    def write_kubeconfig(self, path, server):
+        def data(name):
+            return base64.b64encode((self.pki / name).read_bytes()).decode()
+
+        path.touch(mode=0o600)
+        path.write_text(f"""apiVersion: v1
+kind: Config
+clusters:
+- name: tripod
+  cluster:
+    certificate-authority-data: {data("ca.crt")}
+    server: {server}
+contexts:
+- name: admin@tripod
+  context:
+    cluster: tripod
+    user: admin
+current-context: admin@tripod
+preferences: {{}}
+users:
+- name: admin
+  user:
+    client-certificate-data: {data("admin.crt")}
+    client-key-data: {data("admin.key")}
+""")
+
+    def etcdctl_environment(self, boards=None):
+        return {
+            "ETCDCTL_API": "3",
+            "ETCDCTL_ENDPOINTS": ",".join(b.client_url for b in boards or self.boards),
+            "ETCDCTL_CACERT": str(self.pki / "etcd-ca.crt"),
+            "ETCDCTL_CERT": str(self.pki / "etcd-client.crt"),
+            "ETCDCTL_KEY": str(self.pki / "etcd-client.key"),
+        }
+
+    def tls(self):
+        context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
+        context.load_cert_chain(str(self.pki / "admin.crt"), str(self.pki / "admin.key"))
+        return context
+
+    # Life
+
+    def start(self):
+        for board in self.boards:
+            board.start()
+
+    def wait_ready(self, timeout=30, boards=None):
+        for board in boards or self.boards:
+            wait_for(f"{board.name} is ready", lambda b=board: self.alive(b) and b.ready(), timeout)
+
+    def alive(self, board):
+        if not board.pid():
+            raise RuntimeError(f"{board.name} ended; its log ends with\n{board.log_tail()}")
+        return True
+
+    def wait_balancer(self, timeout=15):
+        first = self.boards[0]
+        wait_for("the balancer answers", lambda: first.get("/readyz", BALANCER_PORT)[0] == 200, timeout)
+
+    def start_nodes(self, count):
+        self.nodes.command = [str(program("hollow-node", self.preset)), "--kubeconfig", str(self.admin_conf), "--nodes",
+                              str(count)]
+        self.nodes.start()
+
+    def stop(self):
+        """Nodes first, then all boards at once."""
+        self.nodes.stop()
+        for board in self.boards:
+            board.send(signal.SIGTERM)
+        return all([board.stop() for board in self.boards])
+
+    def destroy(self):
+        for process in [self.nodes, *self.boards]:
+            process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def free_subnet():
+    """A loopback prefix 127.1.X. on which nobody listens at our ports."""
+    start = os.getpid() % 240
+    for step in range(240):
+        prefix = f"127.1.{1 + (start + step) % 240}."
+        with contextlib.suppress(OSError):
+            for last in (11, 12, 13):
+                for port in (CLIENT_PORT, PEER_PORT, API_PORT, METRICS_PORT):
+                    with socket.socket() as probe:
+                        probe.bind((f"{prefix}{last}", port))
+            return prefix
+    raise ClusterError("no free loopback addresses")
