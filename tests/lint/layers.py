@@ -69,7 +69,6 @@ LIBRARIES = {
     "llhttp": (r"llhttp\.h", {"platform/http"}),
     "boost_json": (r"boost/", {"platform/json"}),
     "zlib": (r"zlib\.h", {"platform/http"}),
-    "protozero": (r"protozero/", {"platform/grpc", "firmware/etcd", "firmware/kube", "firmware/apiserver"}),
     "gtest": (r"gtest/|gmock/", set()),
 }
 
