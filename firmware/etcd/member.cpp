@@ -185,6 +185,13 @@ grpc::Reply<StatusResponse> Member::status() const {
   return response;
 }
 
+Task<grpc::Reply<std::shared_ptr<SnapshotStream>>> Member::snapshot() {
+  if (implementation_->stopping) co_return reject(outcome::stopped);
+  auto stream = co_await implementation_->snapshots->open();
+  if (!stream) co_return std::unexpected(grpc::Status::from_error(stream.error()));
+  co_return std::move(*stream);
+}
+
 WatchHub& Member::watches() {
   return implementation_->store->watches();
 }

@@ -29,6 +29,7 @@ class KeySpace;
 class LeaseBook;
 class WatchHub;
 struct KeySpaceHash;
+class SnapshotStream;
 
 class Member {
  public:
@@ -60,6 +61,8 @@ class Member {
   Task<grpc::Reply<LeaseLeasesResponse>> lease_leases();
   Task<grpc::Reply<MemberListResponse>> member_list(MemberListRequest request);
   grpc::Reply<StatusResponse> status() const;
+  /// The state as it is now, as bytes (server/snapshots.h); to be read to its end before stop().
+  Task<grpc::Reply<std::shared_ptr<SnapshotStream>>> snapshot();
   /// The revision that a linearizable read would see now.
   Task<grpc::Reply<Revision>> read_revision();
 

@@ -52,6 +52,27 @@ Result<> write_all(int descriptor, BytesView content, const std::string& path) {
   return {};
 }
 
+Result<> sync_folder_of(const std::string& path) {
+  Descriptor folder(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder.open() || ::fsync(folder.get()) != 0) return failed("syncing the folder of", path);
+  return {};
+}
+
+class Writer final : public os::FileWriter {
+ public:
+  Writer(int descriptor, std::string path) : file_(descriptor), path_(std::move(path)) {}
+  bool open() const { return file_.open(); }
+  Result<> append(BytesView content) override { return write_all(file_.get(), content, path_); }
+  Result<> sync() override {
+    if (::fsync(file_.get()) != 0) return failed("syncing", path_);
+    return {};
+  }
+
+ private:
+  Descriptor file_;
+  std::string path_;
+};
+
 }  // namespace
 
 Result<Bytes> FileStorage::read_file(const std::string& path, std::size_t bytes_max) {
@@ -81,9 +102,20 @@ Result<> FileStorage::replace_file(const std::string& path, BytesView content, u
     if (::fsync(file.get()) != 0) return failed("syncing", beside);
   }
   if (::rename(beside.c_str(), path.c_str()) != 0) return failed("replacing", path);
-  Descriptor folder(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.open() || ::fsync(folder.get()) != 0) return failed("syncing the folder of", path);
-  return {};
+  return sync_folder_of(path);
+}
+
+Result<std::unique_ptr<os::FileWriter>> FileStorage::create_file(const std::string& path,
+                                                                 unsigned mode) {
+  auto writer = std::make_unique<Writer>(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode), path);
+  if (!writer->open()) return failed("writing", path);
+  return writer;
+}
+
+Result<> FileStorage::rename_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return failed("renaming", from);
+  return sync_folder_of(to);
 }
 
 Result<> FileStorage::make_directories(const std::string& path, unsigned mode) {

@@ -22,6 +22,15 @@ class Lane {
   virtual void run(Callback work, Callback done) = 0;
 };
 
+/// A file written from its beginning on. Destroying it closes it, synced or not.
+class FileWriter {
+ public:
+  virtual ~FileWriter() = default;
+  virtual Result<> append(BytesView content) = 0;
+  /// What was written survives a power cut once this returned.
+  virtual Result<> sync() = 0;
+};
+
 /// Small whole files (configuration, keys) and the file system that SQLite writes through.
 /// Calls block; they are for start-up and for lanes.
 class Storage {
@@ -33,6 +42,11 @@ class Storage {
   virtual Result<Bytes> read_file(const std::string& path, std::size_t bytes_max) = 0;
   /// Writes beside the target, syncs, renames: the old or the new content, never half of one.
   virtual Result<> replace_file(const std::string& path, BytesView content, unsigned mode) = 0;
+  /// Creates or empties `path`; for what is too large to hold in memory.
+  virtual Result<std::unique_ptr<FileWriter>> create_file(const std::string& path,
+                                                          unsigned mode) = 0;
+  /// Gives a synced file another name, in place of what had it; survives a power cut on return.
+  virtual Result<> rename_file(const std::string& from, const std::string& to) = 0;
   virtual Result<> make_directories(const std::string& path, unsigned mode) = 0;
   virtual Result<> remove_file(const std::string& path) = 0;
   virtual bool exists(const std::string& path) = 0;

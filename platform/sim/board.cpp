@@ -149,6 +149,54 @@ Result<> SimStorage::replace_file(const std::string& path, BytesView content, un
   return {};
 }
 
+namespace {
+
+class SimWriter final : public os::FileWriter {
+ public:
+  SimWriter(Disk& disk, std::shared_ptr<DiskFile> file, std::string path)
+      : disk_(disk), life_(disk.life()), file_(std::move(file)), path_(std::move(path)) {}
+  Result<> append(BytesView content) override {
+    if (auto admitted = admit(content.size(), false); !admitted) return admitted;
+    file_->write(file_->content().size(), content);
+    return {};
+  }
+  Result<> sync() override {
+    if (auto admitted = admit(0, true); !admitted) return admitted;
+    file_->sync();
+    return {};
+  }
+
+ private:
+  Result<> admit(std::uint64_t bytes, bool is_sync) {
+    switch (disk_.admit(life_, bytes, is_sync)) {
+      case DiskError::none: return {};
+      case DiskError::full: return fail(ErrorCode::no_space, path_);
+      case DiskError::io: return fail(ErrorCode::io, path_);
+    }
+    return {};
+  }
+
+  Disk& disk_;
+  std::uint64_t life_;
+  std::shared_ptr<DiskFile> file_;
+  std::string path_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<os::FileWriter>> SimStorage::create_file(const std::string& path, unsigned) {
+  if (disk_.admit(disk_.life(), 0, false) != DiskError::none) return fail(ErrorCode::io, path);
+  disk_.remove(path);
+  return std::make_unique<SimWriter>(disk_, disk_.create(path), path);
+}
+
+Result<> SimStorage::rename_file(const std::string& from, const std::string& to) {
+  if (!disk_.find(from)) return fail(ErrorCode::not_found, from);
+  if (disk_.admit(disk_.life(), 0, true) != DiskError::none) return fail(ErrorCode::io, from);
+  disk_.rename(from, to);
+  return {};
+}
+
 Result<> SimStorage::make_directories(const std::string&, unsigned) {
   return {};
 }

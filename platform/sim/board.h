@@ -94,6 +94,9 @@ class SimStorage final : public os::Storage {
   std::string vfs_name() const override { return disk_.vfs_name(); }
   Result<Bytes> read_file(const std::string& path, std::size_t bytes_max) override;
   Result<> replace_file(const std::string& path, BytesView content, unsigned mode) override;
+  Result<std::unique_ptr<os::FileWriter>> create_file(const std::string& path,
+                                                      unsigned mode) override;
+  Result<> rename_file(const std::string& from, const std::string& to) override;
   Result<> make_directories(const std::string& path, unsigned mode) override;
   Result<> remove_file(const std::string& path) override;
   bool exists(const std::string& path) override;

@@ -90,6 +90,25 @@ TRIPOD_WIRE(MemberInfo, field<1>(&MemberInfo::id), field<2>(&MemberInfo::name),
 TRIPOD_WIRE(MemberListRequest, field<1>(&MemberListRequest::linearizable));
 TRIPOD_WIRE(MemberListResponse, field<1>(&MemberListResponse::header),
             field<2>(&MemberListResponse::members));
+TRIPOD_WIRE(MemberAddRequest, field<1>(&MemberAddRequest::peer_urls),
+            field<2>(&MemberAddRequest::is_learner));
+TRIPOD_WIRE(MemberAddResponse, field<1>(&MemberAddResponse::header),
+            field<2>(&MemberAddResponse::member), field<3>(&MemberAddResponse::members));
+TRIPOD_WIRE(MemberRemoveRequest, field<1>(&MemberRemoveRequest::id));
+TRIPOD_WIRE(MemberRemoveResponse, field<1>(&MemberRemoveResponse::header),
+            field<2>(&MemberRemoveResponse::members));
+TRIPOD_WIRE(MemberUpdateRequest, field<1>(&MemberUpdateRequest::id),
+            field<2>(&MemberUpdateRequest::peer_urls));
+TRIPOD_WIRE(MemberUpdateResponse, field<1>(&MemberUpdateResponse::header),
+            field<2>(&MemberUpdateResponse::members));
+TRIPOD_WIRE(MemberPromoteRequest, field<1>(&MemberPromoteRequest::id));
+TRIPOD_WIRE(MemberPromoteResponse, field<1>(&MemberPromoteResponse::header),
+            field<2>(&MemberPromoteResponse::members));
+TRIPOD_WIRE(MoveLeaderRequest, field<1>(&MoveLeaderRequest::target_id));
+TRIPOD_WIRE(MoveLeaderResponse, field<1>(&MoveLeaderResponse::header));
+TRIPOD_WIRE(SnapshotResponse, field<1>(&SnapshotResponse::header),
+            field<2>(&SnapshotResponse::remaining_bytes), field<3>(&SnapshotResponse::blob),
+            field<4>(&SnapshotResponse::version));
 TRIPOD_WIRE(DowngradeInfo, field<1>(&DowngradeInfo::enabled),
             field<2>(&DowngradeInfo::target_version));
 TRIPOD_WIRE(StatusResponse, field<1>(&StatusResponse::header), field<2>(&StatusResponse::version),
@@ -280,6 +299,17 @@ TRIPOD_INSTANTIATE(LeaseLeasesRequest);
 TRIPOD_INSTANTIATE(LeaseStatus);
 TRIPOD_INSTANTIATE(LeaseLeasesResponse);
 TRIPOD_INSTANTIATE(MemberInfo);
+TRIPOD_INSTANTIATE(MemberAddRequest);
+TRIPOD_INSTANTIATE(MemberAddResponse);
+TRIPOD_INSTANTIATE(MemberRemoveRequest);
+TRIPOD_INSTANTIATE(MemberRemoveResponse);
+TRIPOD_INSTANTIATE(MemberUpdateRequest);
+TRIPOD_INSTANTIATE(MemberUpdateResponse);
+TRIPOD_INSTANTIATE(MemberPromoteRequest);
+TRIPOD_INSTANTIATE(MemberPromoteResponse);
+TRIPOD_INSTANTIATE(MoveLeaderRequest);
+TRIPOD_INSTANTIATE(MoveLeaderResponse);
+TRIPOD_INSTANTIATE(SnapshotResponse);
 TRIPOD_INSTANTIATE(MemberListRequest);
 TRIPOD_INSTANTIATE(MemberListResponse);
 TRIPOD_INSTANTIATE(DowngradeInfo);

@@ -46,6 +46,29 @@ inline constexpr Outcome lease_ttl_too_large{Code::out_of_range, "etcdserver: to
 
 inline constexpr Outcome watch_canceled{Code::cancelled, "etcdserver: watch canceled"};
 inline constexpr Outcome member_not_found{Code::not_found, "etcdserver: member not found"};
+inline constexpr Outcome member_exists{Code::failed_precondition,
+                                       "etcdserver: member ID already exist"};
+inline constexpr Outcome peer_url_exists{Code::failed_precondition,
+                                         "etcdserver: Peer URLs already exists"};
+inline constexpr Outcome member_urls_invalid{Code::invalid_argument,
+                                             "etcdserver: given member URLs are invalid"};
+inline constexpr Outcome not_enough_started{
+    Code::failed_precondition,
+    "etcdserver: re-configuration failed due to not enough started members"};
+inline constexpr Outcome member_not_learner{Code::failed_precondition,
+                                            "etcdserver: can only promote a learner member"};
+inline constexpr Outcome learner_not_ready{
+    Code::failed_precondition,
+    "etcdserver: can only promote a learner member which is in sync with leader"};
+inline constexpr Outcome too_many_learners{Code::failed_precondition,
+                                           "etcdserver: too many learner members in cluster"};
+inline constexpr Outcome not_for_learners{Code::failed_precondition,
+                                          "etcdserver: rpc not supported for learner"};
+inline constexpr Outcome unhealthy{Code::unavailable, "etcdserver: unhealthy cluster"};
+inline constexpr Outcome bad_leader_transferee{Code::failed_precondition,
+                                               "etcdserver: bad leader transferee"};
+inline constexpr Outcome transfer_timeout{
+    Code::unknown, "etcdserver: request timed out, leader transfer took too long"};
 inline constexpr Outcome request_too_large{Code::invalid_argument,
                                            "etcdserver: request is too large"};
 inline constexpr Outcome too_many_requests{Code::resource_exhausted,

@@ -254,6 +254,60 @@ struct MemberListResponse {
   std::vector<MemberInfo> members;
 };
 
+struct MemberAddRequest {
+  std::vector<std::string> peer_urls;
+  bool is_learner = false;
+};
+
+struct MemberAddResponse {
+  ResponseHeader header;
+  MemberInfo member;
+  std::vector<MemberInfo> members;
+};
+
+struct MemberRemoveRequest {
+  MemberId id = 0;
+};
+
+struct MemberRemoveResponse {
+  ResponseHeader header;
+  std::vector<MemberInfo> members;
+};
+
+struct MemberUpdateRequest {
+  MemberId id = 0;
+  std::vector<std::string> peer_urls;
+};
+
+struct MemberUpdateResponse {
+  ResponseHeader header;
+  std::vector<MemberInfo> members;
+};
+
+struct MemberPromoteRequest {
+  MemberId id = 0;
+};
+
+struct MemberPromoteResponse {
+  ResponseHeader header;
+  std::vector<MemberInfo> members;
+};
+
+struct MoveLeaderRequest {
+  MemberId target_id = 0;
+};
+
+struct MoveLeaderResponse {
+  ResponseHeader header;
+};
+
+struct SnapshotResponse {
+  ResponseHeader header;
+  std::uint64_t remaining_bytes = 0;
+  Bytes blob;
+  std::string version;
+};
+
 struct StatusRequest {};
 
 struct DowngradeInfo {

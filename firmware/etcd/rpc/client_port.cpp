@@ -3,12 +3,15 @@
 #include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/rpc/health.h"
 #include "firmware/etcd/rpc/watch_stream.h"
+#include "firmware/etcd/server/snapshots.h"
+#include "firmware/etcd/version.h"
 #include "platform/grpc/server.h"
 
 namespace tripod::etcd::rpc {
 namespace {
 
 constexpr std::size_t message_overhead_bytes = 512 * 1024;
+constexpr std::size_t snapshot_piece_bytes = 64 * 1024;
 
 bool requires_leader(const grpc::CallContext& context) {
   return context.metadata().get("hasleader") == "true";
@@ -74,6 +77,26 @@ Task<grpc::Reply<Bytes>> hash_kv(Member* member, Bytes bytes) {
   co_return encode(response);
 }
 
+/// The stream of the state in pieces; the last one is the digest of the others.
+Task<grpc::Status> snapshot(Member* member, grpc::ServerCall call) {
+  auto request = co_await call.read();
+  if (!request) co_return request.error();
+  auto stream = co_await member->snapshot();
+  if (!stream) co_return stream.error();
+  std::uint64_t remaining = (*stream)->size_bytes() - Sha256::digest_bytes;
+  SnapshotResponse response{.version = std::string(storage_version)};
+  member->fill(response.header);
+  for (;;) {
+    auto piece = co_await (*stream)->read(snapshot_piece_bytes);
+    if (!piece) co_return grpc::Status::from_error(piece.error());
+    if (piece->empty()) co_return grpc::Status{};
+    remaining -= std::min<std::uint64_t>(remaining, piece->size());
+    response.remaining_bytes = remaining;
+    response.blob = std::move(*piece);
+    if (auto written = co_await call.write(encode(response)); !written) co_return written.error();
+  }
+}
+
 Task<grpc::Status> watch(Member* member, grpc::ServerCall stream) {
   WatchStream watches(*member, stream, requires_leader(stream.context()));
   co_return co_await watches.run();
@@ -123,6 +146,8 @@ struct ClientPort::Implementation {
     server.add_unary("/etcdserverpb.Maintenance/HashKV", [&member](grpc::CallContext, Bytes bytes) {
       return hash_kv(&member, std::move(bytes));
     });
+    server.add_stream("/etcdserverpb.Maintenance/Snapshot", grpc::MethodType::server_stream,
+                      [&member](grpc::ServerCall call) { return snapshot(&member, call); });
     server.add_stream("/etcdserverpb.Watch/Watch", grpc::MethodType::bidi_stream,
                       [&member](grpc::ServerCall stream) { return watch(&member, stream); });
     server.add_stream("/etcdserverpb.Lease/LeaseKeepAlive", grpc::MethodType::bidi_stream,

@@ -9,6 +9,7 @@
 #include "firmware/etcd/server/proposals.h"
 #include "firmware/etcd/server/reads.h"
 #include "firmware/etcd/server/replica.h"
+#include "firmware/etcd/server/snapshots.h"
 
 namespace tripod::etcd {
 
@@ -76,6 +77,7 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   std::unique_ptr<peer::Transport> transport;
   std::unique_ptr<Proposals> proposals;
   std::unique_ptr<Reads> reads;
+  std::unique_ptr<Snapshots> snapshots;
   Scope scope;
 
   raft::Leadership leadership;

@@ -31,6 +31,8 @@ class Housekeeper {
   void start();
   /// Entries were applied.
   void after_apply();
+  /// Makes everything applied part of the file.
+  void commit();
   bool no_space() const { return no_space_; }
   /// Calls back when the rows below the compact revision are gone.
   void when_compacted(std::function<void()> done);
@@ -42,7 +44,6 @@ class Housekeeper {
 
   Housekeeper(const os::World& world, const Options& options, Store& store, Replica& replica,
               metrics::Registry& metrics, sqlite::Database checkpointer);
-  void commit();
   void compact();
   void checkpoint();
   void checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);

@@ -103,6 +103,7 @@ Result<> Member::Implementation::open(PeerTls tls) {
   auto keeper = Housekeeper::open(world, options, state_path, *store, *replica, metrics);
   if (!keeper) return wrap("etcd state", keeper.error());
   housekeeper = std::move(*keeper);
+  snapshots = std::make_unique<Snapshots>(world, state_path, [this] { housekeeper->commit(); });
 
   Proposals::Limits limits;
   limits.request_bytes_max = options.max_request_bytes;

@@ -20,6 +20,10 @@ class NoStorage final : public os::Storage {
   std::string vfs_name() const override { return {}; }
   Result<Bytes> read_file(const std::string&, std::size_t) override { return no(); }
   Result<> replace_file(const std::string&, BytesView, unsigned) override { return no(); }
+  Result<std::unique_ptr<os::FileWriter>> create_file(const std::string&, unsigned) override {
+    return no();
+  }
+  Result<> rename_file(const std::string&, const std::string&) override { return no(); }
   Result<> make_directories(const std::string&, unsigned) override { return no(); }
   Result<> remove_file(const std::string&) override { return no(); }
   bool exists(const std::string&) override { return false; }
