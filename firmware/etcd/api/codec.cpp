@@ -1,21 +1,9 @@
 #include "firmware/etcd/api/codec.h"
 
-#include "firmware/etcd/api/table.h"
+#include "firmware/etcd/api/message_tables.h"
 
 namespace tripod::etcd {
 namespace table {
-
-#define TRIPOD_WIRE(Message, ...)                           \
-  template <>                                               \
-  struct Wire<Message> {                                    \
-    static constexpr auto fields = std::tuple(__VA_ARGS__); \
-  }
-#define TRIPOD_WIRE_ONEOF(Message, member)                                 \
-  template <>                                                              \
-  struct Wire<Message> {                                                   \
-    static constexpr auto fields = std::tuple(oneof<1>(&Message::member)); \
-    static constexpr bool needs_one = true;                                \
-  }
 
 TRIPOD_WIRE(KeyValue, field<1>(&KeyValue::key), field<2>(&KeyValue::create_revision),
             field<3>(&KeyValue::mod_revision), field<4>(&KeyValue::version),
@@ -127,18 +115,6 @@ TRIPOD_WIRE(HashKVRequest, field<1>(&HashKVRequest::revision));
 TRIPOD_WIRE(HashKVResponse, field<1>(&HashKVResponse::header), field<2>(&HashKVResponse::hash),
             field<3>(&HashKVResponse::compact_revision), field<4>(&HashKVResponse::hash_revision));
 
-/// Messages without fields: an empty table.
-template <typename T>
-struct EmptyWire {
-  static std::size_t size(const T&) { return 0; }
-  static char* write(char* out, const T&) { return out; }
-  static bool read(BytesView bytes, T&, Budget&) {
-    wire::Reader reader(bytes);
-    wire::Field field;
-    while (reader.next(field)) continue;
-    return reader.ok();
-  }
-};
 template <>
 struct Wire<WatchProgressRequest> : EmptyWire<WatchProgressRequest> {};
 template <>
@@ -150,7 +126,9 @@ struct Wire<StatusRequest> : EmptyWire<StatusRequest> {};
 /// the target's counts as zero, as in etcd.
 template <>
 struct Wire<Compare> {
-  static std::uint32_t number_of(CompareTarget target) { return 4U + std::to_underlying(target); }
+  static constexpr std::uint32_t number_of(CompareTarget target) {
+    return 4U + std::to_underlying(target);
+  }
 
   static std::size_t size(const Compare& compare) {
     std::size_t total = scalar_size(1, compare.result) + scalar_size(2, compare.target);
@@ -207,40 +185,33 @@ struct Wire<Compare> {
   }
 };
 
+constexpr FieldShape compared(std::string_view name, CompareTarget target) {
+  return {.name = name,
+          .number = Wire<Compare>::number_of(target),
+          .kind = target == CompareTarget::value ? FieldKind::bytes : FieldKind::int64,
+          .exclusive = true};
+}
+constexpr FieldShape choice(std::string_view name, std::uint32_t number,
+                            std::span<const std::string_view> enumerators) {
+  return {
+      .name = name, .number = number, .kind = FieldKind::enumeration, .enumerators = enumerators};
+}
+template <>
+struct ShapeFields<Compare> {
+  static constexpr std::array<FieldShape, 9> fields{{
+      choice("result", 1, enumerator_names<CompareResult>),
+      choice("target", 2, enumerator_names<CompareTarget>),
+      {.name = "key", .number = 3},
+      compared("version", CompareTarget::version),
+      compared("create_revision", CompareTarget::create),
+      compared("mod_revision", CompareTarget::mod),
+      compared("value", CompareTarget::value),
+      compared("lease", CompareTarget::lease),
+      {.name = "range_end", .number = 64},
+  }};
+};
+
 }  // namespace table
-
-template <typename Message>
-std::size_t encoded_size(const Message& message) {
-  return table::message_size(message);
-}
-
-template <typename Message>
-void append_encoded(Bytes& out, const Message& message) {
-  const std::size_t before = out.size();
-  const std::size_t size = table::message_size(message);
-  out.resize_and_overwrite(before + size, [&](char* data, std::size_t capacity) {
-    const char* end = table::write_message(data + before, message);
-    CHECK(end == data + capacity, "size and write of a message disagree");
-    return capacity;
-  });
-}
-
-template <typename Message>
-Bytes encode(const Message& message) {
-  Bytes out;
-  append_encoded(out, message);
-  return out;
-}
-
-template <typename Message>
-Result<Message> decode(BytesView bytes, DecodeLimits limits) {
-  Message message;
-  table::Budget budget{limits.depth_max, limits.elements_max};
-  if (!table::read_message(bytes, message, budget)) {
-    return fail(ErrorCode::invalid, "malformed protobuf message");
-  }
-  return message;
-}
 
 Bytes encode_with_events(const WatchResponse& response, const std::vector<SharedBytes>& events) {
   WatchResponse head;
@@ -259,12 +230,6 @@ Bytes encode_with_events(const WatchResponse& response, const std::vector<Shared
   for (const SharedBytes& event : events) wire::append_bytes(out, 11, *event);
   return out;
 }
-
-#define TRIPOD_INSTANTIATE(Message)                     \
-  template Bytes encode(const Message&);                \
-  template std::size_t encoded_size(const Message&);    \
-  template void append_encoded(Bytes&, const Message&); \
-  template Result<Message> decode(BytesView, DecodeLimits)
 
 TRIPOD_INSTANTIATE(KeyValue);
 TRIPOD_INSTANTIATE(Event);

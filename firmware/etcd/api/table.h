@@ -3,7 +3,7 @@
 // write and read are derived from the member's type. Scalars at their zero value are left out, as
 // proto3 does; single messages are always written, because Go clients dereference them unasked.
 //
-// Included by codec.cpp alone; everyone else uses codec.h.
+// Included by the codec's source files alone; everyone else uses codec.h.
 
 #include <optional>
 #include <tuple>

@@ -1,6 +1,7 @@
 #include "firmware/etcd/rpc/client_port.h"
 
 #include "firmware/etcd/api/codec.h"
+#include "firmware/etcd/rpc/gateway/gateway.h"
 #include "firmware/etcd/rpc/health.h"
 #include "firmware/etcd/rpc/watch_stream.h"
 #include "firmware/etcd/server/snapshots.h"
@@ -122,9 +123,15 @@ Task<grpc::Status> keep_alive(Member* member, grpc::ServerCall stream) {
 struct ClientPort::Implementation {
   explicit Implementation(Member& member)
       : health(member),
+        gateway(server, health, member.options().max_request_bytes + message_overhead_bytes),
         server(member.world().clock, member.metrics(),
                {.message_bytes_max = member.options().max_request_bytes + message_overhead_bytes},
-               &health) {
+               &gateway) {
+    server.count_bytes(
+        member.metrics().counter("etcd_network_client_grpc_received_bytes_total",
+                                 "The total number of bytes received from grpc clients."),
+        member.metrics().counter("etcd_network_client_grpc_sent_bytes_total",
+                                 "The total number of bytes sent to grpc clients."));
     unary(member, "KV/Range", &Member::range);
     unary(member, "KV/Put", &Member::put);
     unary(member, "KV/DeleteRange", &Member::delete_range);
@@ -163,6 +170,7 @@ struct ClientPort::Implementation {
   }
 
   HealthHandler health;
+  Gateway gateway;  // in front of health
   grpc::Server server;
 };
 

@@ -1,0 +1,63 @@
+#include "firmware/etcd/rpc/gateway/routes.h"
+
+#include <algorithm>
+
+#include "firmware/etcd/api/messages.h"
+
+namespace tripod::etcd::rpc {
+namespace {
+
+template <typename Request, typename Response>
+constexpr Route route(std::string_view path, std::string_view method, Flow flow = Flow::unary) {
+  return {path, method, flow, &shape_of<Request>, &shape_of<Response>};
+}
+
+constexpr Route routes[] = {
+    route<RangeRequest, RangeResponse>("/v3/kv/range", "/etcdserverpb.KV/Range"),
+    route<PutRequest, PutResponse>("/v3/kv/put", "/etcdserverpb.KV/Put"),
+    route<DeleteRangeRequest, DeleteRangeResponse>("/v3/kv/deleterange",
+                                                   "/etcdserverpb.KV/DeleteRange"),
+    route<TxnRequest, TxnResponse>("/v3/kv/txn", "/etcdserverpb.KV/Txn"),
+    route<CompactionRequest, CompactionResponse>("/v3/kv/compaction", "/etcdserverpb.KV/Compact"),
+
+    route<WatchRequest, WatchResponse>("/v3/watch", "/etcdserverpb.Watch/Watch", Flow::bidi_stream),
+
+    route<LeaseGrantRequest, LeaseGrantResponse>("/v3/lease/grant",
+                                                 "/etcdserverpb.Lease/LeaseGrant"),
+    route<LeaseRevokeRequest, LeaseRevokeResponse>("/v3/lease/revoke",
+                                                   "/etcdserverpb.Lease/LeaseRevoke"),
+    route<LeaseRevokeRequest, LeaseRevokeResponse>("/v3/kv/lease/revoke",
+                                                   "/etcdserverpb.Lease/LeaseRevoke"),
+    route<LeaseKeepAliveRequest, LeaseKeepAliveResponse>(
+        "/v3/lease/keepalive", "/etcdserverpb.Lease/LeaseKeepAlive", Flow::bidi_stream),
+    route<LeaseTimeToLiveRequest, LeaseTimeToLiveResponse>("/v3/lease/timetolive",
+                                                           "/etcdserverpb.Lease/LeaseTimeToLive"),
+    route<LeaseTimeToLiveRequest, LeaseTimeToLiveResponse>("/v3/kv/lease/timetolive",
+                                                           "/etcdserverpb.Lease/LeaseTimeToLive"),
+    route<LeaseLeasesRequest, LeaseLeasesResponse>("/v3/lease/leases",
+                                                   "/etcdserverpb.Lease/LeaseLeases"),
+    route<LeaseLeasesRequest, LeaseLeasesResponse>("/v3/kv/lease/leases",
+                                                   "/etcdserverpb.Lease/LeaseLeases"),
+
+    route<MemberListRequest, MemberListResponse>("/v3/cluster/member/list",
+                                                 "/etcdserverpb.Cluster/MemberList"),
+
+    route<AlarmRequest, AlarmResponse>("/v3/maintenance/alarm", "/etcdserverpb.Maintenance/Alarm"),
+    route<StatusRequest, StatusResponse>("/v3/maintenance/status",
+                                         "/etcdserverpb.Maintenance/Status"),
+    route<HashKVRequest, HashKVResponse>("/v3/maintenance/hashkv",
+                                         "/etcdserverpb.Maintenance/HashKV"),
+};
+
+}  // namespace
+
+std::span<const Route> all_routes() {
+  return routes;
+}
+
+const Route* find_route(std::string_view path) {
+  const auto found = std::ranges::find(routes, path, &Route::path);
+  return found == std::end(routes) ? nullptr : found;
+}
+
+}  // namespace tripod::etcd::rpc
