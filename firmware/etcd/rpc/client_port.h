@@ -1,7 +1,7 @@
 #pragma once
 // What a member answers on listen-client-urls: the etcd v3 gRPC services, the same as JSON under
-// /v3/, and over plain HTTP /health, /livez, /readyz, /version and /metrics. Give handler() to an http::Server whose streams
-// are TLS sessions.
+// /v3/, and over plain HTTP /health, /livez, /readyz, /version and /metrics. Give handler() to an
+// http::Server whose streams are TLS sessions.
 //
 // Lives on the loop thread; the member outlives it.
 
