@@ -6,6 +6,9 @@
 //   scope.spawn(elector.run(controllers));     // until the scope is cancelled; then releases and
 //   returns
 //
+// A standby tries every retry_period, as client-go does, and beyond that watches the record, so that it
+// takes a released lease at once and knows to the moment when a silent holder's runs out.
+//
 // Work is stopped renew_deadline after the last renewal began, lease_duration - renew_deadline
 // before anyone else may lead. Whoever writes asks may_write() in the same turn, so that a process
 // that slept through its lease writes nothing. Loop thread only.
@@ -15,6 +18,7 @@
 #include "firmware/election/elect.h"
 #include "firmware/kube/client/client.h"
 #include "firmware/kube/client/event_recorder.h"
+#include "platform/async/sync.h"
 #include "platform/base/log.h"
 #include "platform/os/clock.h"
 
@@ -70,6 +74,10 @@ class Elector {
 
  private:
   Task<bool> acquire();
+  Task<bool> stand_by();
+  Task<void> watch_for_release();
+  Task<void> follow_record();
+  Duration until_next_try();
   Task<void> hold(Elected& work);
   Task<void> keep_renewing();
   Task<Result<bool>> attempt();
@@ -92,6 +100,7 @@ class Elector {
   kube::EventRecorder* events_ = nullptr;
   std::optional<json::Value> object_;  // as last read or written
   std::optional<Observed> observed_;
+  async::Signal released_;              // seen by watch_for_release()
   bool leading_ = false;
   MonotonicTime renewed_at_{};  // when the last successful attempt began
 };
