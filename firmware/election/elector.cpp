@@ -158,10 +158,11 @@ Task<void> Elector::keep_renewing() {
     (void)co_await never;
     co_return;
   }
+  bool failed = false;
   while (!scope.cancelled()) {
     const MonotonicTime deadline = renewed_at_ + config_.renew_deadline;
-    const MonotonicTime next =
-        std::min<MonotonicTime>(deadline, clock_.now() + config_.retry_period);
+    const MonotonicTime next = std::min<MonotonicTime>(
+        deadline, clock_.now() + (failed ? config_.retry_period : config_.renew_period()));
     if (!co_await async::sleep_until(clock_, next)) co_return;
     if (clock_.now() >= deadline) break;
     auto renewed = co_await async::with_timeout(clock_, deadline - clock_.now(), attempt());
@@ -170,7 +171,8 @@ Task<void> Elector::keep_renewing() {
                    LogField("by", leader()));
       break;
     }
-    if (!renewed && !scope.cancelled()) {
+    failed = !renewed;
+    if (failed && !scope.cancelled()) {
       logger_.warn("lease not renewed", LogField("lease", config_.resource_name),
                    LogField("error", renewed.error().to_string()));
     }

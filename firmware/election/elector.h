@@ -45,6 +45,12 @@ struct Config {
   std::string resource_name;  // "kube-controller-manager"
   std::string identity;       // make_identity()
 
+  /// How long a holder leaves its lease alone. client-go renews every retry_period; each renewal is a
+  /// durable write on every board, so while all goes well half of the deadline has to do. After a
+  /// failure it is retry_period again.
+  std::chrono::milliseconds renew_period() const {
+    return std::max(retry_period, renew_deadline / 2);
+  }
   /// As client-go checks it: lease_duration > renew_deadline > 1.2 * retry_period.
   Result<> validate() const;
 };
