@@ -108,7 +108,8 @@ Duration Elector::until_next_try() {
   const double spread = jitter_factor * static_cast<double>(entropy_.next() % 1024) / 1024.0;
   const auto wait = std::chrono::duration_cast<Duration>(config_.retry_period * (1.0 + spread));
   if (!observed_) return wait;
-  const Duration left = observed_->at + std::chrono::seconds(observed_->record.lease_duration_seconds) - clock_.now();
+  const Duration left =
+      observed_->at + std::chrono::seconds(observed_->record.lease_duration_seconds) - clock_.now();
   return left > Duration::zero() ? std::min(wait, left) : wait;
 }
 
@@ -125,8 +126,7 @@ Task<void> Elector::follow_record() {
   kube::WatchOptions options{.label_selector = {},
                              .field_selector = "metadata.name=" + config_.resource_name,
                              .resource_version = {}};
-  auto stream =
-      co_await client_.watch(resource(), config_.resource_namespace, std::move(options));
+  auto stream = co_await client_.watch(resource(), config_.resource_namespace, std::move(options));
   while (stream) {
     auto event = co_await (*stream)->next();
     if (!event || !*event) co_return;
