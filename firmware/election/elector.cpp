@@ -1,7 +1,5 @@
 #include "firmware/election/elector.h"
 
-#include "platform/async/sync.h"
-
 namespace tripod::election {
 namespace {
 
@@ -80,8 +78,19 @@ Task<void> Elector::run(Elected& work, kube::EventRecorder* events) {
 
 /// False when cancelled first.
 Task<bool> Elector::acquire() {
+  if (!config_.leader_elect) co_return true;
   async::ScopeCore& scope = co_await async::current_scope();
-  while (config_.leader_elect) {
+  Scope watching(scope.executor());
+  watching.spawn(watch_for_release());
+  const bool won = co_await stand_by();
+  watching.cancel();
+  co_await watching.join();
+  co_return won;
+}
+
+Task<bool> Elector::stand_by() {
+  async::ScopeCore& scope = co_await async::current_scope();
+  while (true) {
     auto won = co_await attempt();
     if (scope.cancelled()) co_return false;
     if (won && *won) co_return true;
@@ -89,11 +98,46 @@ Task<bool> Elector::acquire() {
       logger_.debug("lease not read or written", LogField("lease", config_.resource_name),
                     LogField("error", won.error().to_string()));
     }
-    const double spread = jitter_factor * static_cast<double>(entropy_.next() % 1024) / 1024.0;
-    const auto wait = std::chrono::duration_cast<Duration>(config_.retry_period * (1.0 + spread));
-    if (!co_await async::sleep_for(clock_, wait)) co_return false;
+    (void)co_await async::with_timeout(clock_, until_next_try(), released_.wait());
+    if (scope.cancelled()) co_return false;
   }
-  co_return true;
+}
+
+/// A jittered retry_period as client-go has it, or until the lease runs out when that comes first.
+Duration Elector::until_next_try() {
+  const double spread = jitter_factor * static_cast<double>(entropy_.next() % 1024) / 1024.0;
+  const auto wait = std::chrono::duration_cast<Duration>(config_.retry_period * (1.0 + spread));
+  if (!observed_) return wait;
+  const Duration left =
+      observed_->at + std::chrono::seconds(observed_->record.lease_duration_seconds) - clock_.now();
+  return left > Duration::zero() ? std::min(wait, left) : wait;
+}
+
+/// Until cancelled. A watch that cannot be had or ends is asked for again after a retry_period.
+Task<void> Elector::watch_for_release() {
+  async::ScopeCore& scope = co_await async::current_scope();
+  while (!scope.cancelled()) {
+    (void)co_await async::sleep_for(clock_, config_.retry_period);
+    if (!scope.cancelled()) co_await follow_record();
+  }
+}
+
+Task<void> Elector::follow_record() {
+  kube::WatchOptions options{.label_selector = {},
+                             .field_selector = "metadata.name=" + config_.resource_name,
+                             .resource_version = {}};
+  auto stream = co_await client_.watch(resource(), config_.resource_namespace, std::move(options));
+  while (stream) {
+    auto event = co_await (*stream)->next();
+    if (!event || !*event) co_return;
+    kube::WatchEvent& seen = **event;
+    if (seen.type == kube::WatchEventType::bookmark) continue;
+    if (kube::name_of(seen.object) != config_.resource_name) continue;
+    const bool free = seen.type == kube::WatchEventType::deleted ||
+                      record_of(seen.object).holder_identity.empty();
+    if (seen.type != kube::WatchEventType::deleted) remember(std::move(seen.object), clock_.now());
+    if (free) released_.notify();
+  }
 }
 
 /// Runs the work in a scope of its own, until the lease is lost or the caller is cancelled; returns
@@ -114,10 +158,11 @@ Task<void> Elector::keep_renewing() {
     (void)co_await never;
     co_return;
   }
+  bool failed = false;
   while (!scope.cancelled()) {
     const MonotonicTime deadline = renewed_at_ + config_.renew_deadline;
-    const MonotonicTime next =
-        std::min<MonotonicTime>(deadline, clock_.now() + config_.retry_period);
+    const MonotonicTime next = std::min<MonotonicTime>(
+        deadline, clock_.now() + (failed ? config_.retry_period : config_.renew_period()));
     if (!co_await async::sleep_until(clock_, next)) co_return;
     if (clock_.now() >= deadline) break;
     auto renewed = co_await async::with_timeout(clock_, deadline - clock_.now(), attempt());
@@ -126,7 +171,8 @@ Task<void> Elector::keep_renewing() {
                    LogField("by", leader()));
       break;
     }
-    if (!renewed && !scope.cancelled()) {
+    failed = !renewed;
+    if (failed && !scope.cancelled()) {
       logger_.warn("lease not renewed", LogField("lease", config_.resource_name),
                    LogField("error", renewed.error().to_string()));
     }

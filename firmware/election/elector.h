@@ -6,6 +6,9 @@
 //   scope.spawn(elector.run(controllers));     // until the scope is cancelled; then releases and
 //   returns
 //
+// A standby tries every retry_period, as client-go does, and beyond that watches the record, so
+// that it takes a released lease at once and knows to the moment when a silent holder's runs out.
+//
 // Work is stopped renew_deadline after the last renewal began, lease_duration - renew_deadline
 // before anyone else may lead. Whoever writes asks may_write() in the same turn, so that a process
 // that slept through its lease writes nothing. Loop thread only.
@@ -15,6 +18,7 @@
 #include "firmware/election/elect.h"
 #include "firmware/kube/client/client.h"
 #include "firmware/kube/client/event_recorder.h"
+#include "platform/async/sync.h"
 #include "platform/base/log.h"
 #include "platform/os/clock.h"
 
@@ -41,6 +45,12 @@ struct Config {
   std::string resource_name;  // "kube-controller-manager"
   std::string identity;       // make_identity()
 
+  /// How long a holder leaves its lease alone. client-go renews every retry_period; each renewal is
+  /// a durable write on every board, so while all goes well half of the deadline has to do. After a
+  /// failure it is retry_period again.
+  std::chrono::milliseconds renew_period() const {
+    return std::max(retry_period, renew_deadline / 2);
+  }
   /// As client-go checks it: lease_duration > renew_deadline > 1.2 * retry_period.
   Result<> validate() const;
 };
@@ -70,6 +80,10 @@ class Elector {
 
  private:
   Task<bool> acquire();
+  Task<bool> stand_by();
+  Task<void> watch_for_release();
+  Task<void> follow_record();
+  Duration until_next_try();
   Task<void> hold(Elected& work);
   Task<void> keep_renewing();
   Task<Result<bool>> attempt();
@@ -92,6 +106,7 @@ class Elector {
   kube::EventRecorder* events_ = nullptr;
   std::optional<json::Value> object_;  // as last read or written
   std::optional<Observed> observed_;
+  async::Signal released_;  // seen by watch_for_release()
   bool leading_ = false;
   MonotonicTime renewed_at_{};  // when the last successful attempt began
 };

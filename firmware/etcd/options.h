@@ -34,7 +34,7 @@ struct Options {
 
   /// state.db commits at the latest this long after a change, or after so many bytes. The log holds
   /// what is lost.
-  Duration state_commit_interval = std::chrono::seconds(5);
+  Duration state_commit_interval = std::chrono::seconds(30);
   std::size_t state_commit_bytes = 1024 * 1024;
   /// Entries that stay in the log behind the applied index, for members that were away.
   std::uint64_t log_entries_kept = 50'000;

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -129,16 +130,17 @@ class Figures:
         writer.finish()
         cluster.board(leader).start()
         cluster.wait_ready(60)
-        for kind, end in (("killed", "kill"), ("stopped", "stop")):
+        for kind, end in (("killed", signal.SIGKILL), ("stopped", signal.SIGTERM)):
             holder = ha_failover.holder_beyond_the_balancer(harness)
             survivor = next(n for n in (2, 3) if n != holder)
             before = ha_failover.lease_holder(harness)[1]
             moment = time.monotonic()
-            getattr(cluster.board(holder), end)()
+            cluster.board(holder).send(end)
             wait_for("the lease moves", lambda s=survivor, b=before: ha_failover.lease_holder(
-                harness, board=s)[1] not in ("", b), 40)
+                harness, board=s)[1] not in ("", b), 40, poll=0.02)
             self.add(f"controller manager moves, holder {kind}", f"{time.monotonic() - moment:.1f} s",
-                     "17 s" if end == "kill" else "2 s")
+                     "17 s" if end == signal.SIGKILL else "2 s")
+            cluster.board(holder).stop()
             cluster.board(holder).start()
             cluster.wait_ready(60)
 

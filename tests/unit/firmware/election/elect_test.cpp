@@ -142,17 +142,30 @@ TEST_F(ElectorTest, exactly_one_leads_and_keeps_leading) {
   EXPECT_FALSE(follower().elector.may_write());
 }
 
-TEST_F(ElectorTest, clean_stop_hands_over_within_one_retry) {
+TEST_F(ElectorTest, clean_stop_hands_over_at_once) {
   loop.run_for(5s);
   Board& first = leader();
   Board& second = follower();
   first.scope.cancel();
-  loop.run_for(100ms);
+  loop.run_for(1ms);  // no retry_period
   EXPECT_FALSE(first.worker.working);
-  EXPECT_EQ(from_lease(*api.find("leases", "kube-system/kube-scheduler")).holder_identity, "");
-  loop.run_for(5s);  // retry_period with its jitter
   EXPECT_TRUE(second.worker.working);
   EXPECT_EQ(from_lease(*api.find("leases", "kube-system/kube-scheduler")).transitions, 1);
+}
+
+TEST_F(ElectorTest, without_a_watch_hands_over_within_one_retry) {
+  api.intercept = [&](const http::RequestHead& head) {
+    return head.query.contains("watch=") ? 503 : 0;
+  };
+  loop.run_for(5s);
+  Board& first = leader();
+  Board& second = follower();
+  first.scope.cancel();
+  loop.run_for(1ms);
+  EXPECT_EQ(from_lease(*api.find("leases", "kube-system/kube-scheduler")).holder_identity, "");
+  EXPECT_FALSE(second.worker.working);
+  loop.run_for(5s);  // retry_period with its jitter
+  EXPECT_TRUE(second.worker.working);
 }
 
 TEST_F(ElectorTest, leader_without_api_stops_before_the_other_starts) {
