@@ -18,8 +18,12 @@ Status status_in(const http::Headers& headers) {
 }
 
 /// Wraps what a call returns, so that a time limit fits around it.
-Task<Result<Reply<Bytes>>> as_result(Task<Reply<Bytes>> task) {
+Task<Result<Attempt>> as_result(Task<Attempt> task) {
   co_return co_await std::move(task);
+}
+
+Attempt failed(Status status, bool sent) {
+  return {std::unexpected(std::move(status)), sent};
 }
 
 }  // namespace
@@ -29,14 +33,21 @@ ClientCall::ClientCall(std::unique_ptr<http::Call> call, std::size_t message_byt
 
 Task<Reply<void>> ClientCall::write(Bytes message) {
   auto written = co_await call_->write(framed(std::move(message)));
-  if (!written) co_return std::unexpected(Status::from_error(written.error()));
+  if (!written) co_return std::unexpected(lost(written.error()));
   co_return Reply<void>{};
+}
+
+Status ClientCall::lost(const Error& error) {
+  // http::Call says `unavailable` only of a request that nobody has processed.
+  refused_ = !head_ && error == ErrorCode::unavailable;
+  if (error == ErrorCode::cancelled) return Status::from_error(error);
+  return {StatusCode::unavailable, error.message};
 }
 
 Task<Reply<std::optional<Bytes>>> ClientCall::read() {
   if (!head_) {
     auto head = co_await call_->head();
-    if (!head) co_return std::unexpected(Status::from_error(head.error()));
+    if (!head) co_return std::unexpected(lost(head.error()));
     head_.emplace(std::move(*head));
   }
   if (head_->status != 200) {
@@ -48,7 +59,7 @@ Task<Reply<std::optional<Bytes>>> ClientCall::read() {
     auto message = reader_.next();
     if (!message || *message) co_return message;
     auto piece = co_await call_->read();
-    if (!piece) co_return std::unexpected(Status::from_error(piece.error()));
+    if (!piece) co_return std::unexpected(lost(piece.error()));
     if (!*piece) break;
     reader_.feed(std::move(**piece));
   }
@@ -75,30 +86,40 @@ http::RequestHead Channel::head_of(std::string method, CallOptions options) cons
   return head;
 }
 
-Task<Reply<Bytes>> Channel::exchange(std::string method, Bytes request, CallOptions options) {
+Task<Attempt> Channel::exchange(std::string method, Bytes request, CallOptions options) {
   auto opened = co_await transport_.open(head_of(std::move(method), std::move(options)),
                                          framed(std::move(request)));
-  if (!opened) co_return std::unexpected(Status::from_error(opened.error()));
+  if (!opened) co_return failed(Status::from_error(opened.error()), false);
   ClientCall call(std::move(*opened), options_.message_bytes_max);
   auto response = co_await call.read();
-  if (!response) co_return std::unexpected(std::move(response.error()));
-  if (!*response) co_return reject(StatusCode::internal, "no response message received");
+  if (!response) co_return failed(std::move(response.error()), !call.refused());
+  if (!*response) {
+    co_return failed({StatusCode::internal, "no response message received"}, true);
+  }
   auto end = co_await call.read();
-  if (!end) co_return std::unexpected(std::move(end.error()));
-  if (*end) co_return reject(StatusCode::internal, "more than one response message received");
-  co_return std::move(**response);
+  if (!end) co_return failed(std::move(end.error()), true);
+  if (*end) {
+    co_return failed({StatusCode::internal, "more than one response message received"}, true);
+  }
+  co_return Attempt{std::move(**response)};
 }
 
-Task<Reply<Bytes>> Channel::unary(std::string method, Bytes request, CallOptions options) {
+Task<Attempt> Channel::attempt(std::string method, Bytes request, CallOptions options) {
   const auto timeout = options.timeout;
   auto task = exchange(std::move(method), std::move(request), std::move(options));
   if (!timeout) co_return co_await std::move(task);
   const MonotonicTime deadline = clock_.now() + *timeout;
-  auto reply = co_await async::with_timeout(clock_, *timeout, as_result(std::move(task)));
-  if (!*reply && reply->error().code == StatusCode::cancelled && clock_.now() >= deadline) {
-    co_return reject(StatusCode::deadline_exceeded, "context deadline exceeded");
+  auto done = co_await async::with_timeout(clock_, *timeout, as_result(std::move(task)));
+  const Reply<Bytes>& reply = done->reply;
+  if (!reply && reply.error().code == StatusCode::cancelled && clock_.now() >= deadline) {
+    co_return failed({StatusCode::deadline_exceeded, "context deadline exceeded"}, done->sent);
   }
-  co_return std::move(*reply);
+  co_return std::move(*done);
+}
+
+Task<Reply<Bytes>> Channel::unary(std::string method, Bytes request, CallOptions options) {
+  Attempt done = co_await attempt(std::move(method), std::move(request), std::move(options));
+  co_return std::move(done.reply);
 }
 
 Task<Reply<std::unique_ptr<ClientCall>>> Channel::open(std::string method, CallOptions options) {

@@ -67,7 +67,13 @@ void ClientSession::connection_lost(Error reason) {
   output_.clear();
   for (ClientStream* stream : std::exchange(streams_, {})) {
     if (stream->id > 0) nghttp2_session_set_stream_user_data(session_, stream->id, nullptr);
-    stream->lose(reason);
+    // `unavailable` is for what nobody has processed, and may be tried again, whatever it does.
+    const bool processed = stream->submitted && reason == ErrorCode::unavailable;
+    if (stream->submitted && !processed) {
+      stream->lose(reason);
+    } else {
+      stream->lose({processed ? ErrorCode::closed : ErrorCode::unavailable, reason.message});
+    }
   }
 }
 
