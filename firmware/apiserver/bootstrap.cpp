@@ -91,10 +91,19 @@ Task<void> Bootstrap::run() {
   }
 }
 
-/// A key under a lease says that this server is alive.
+/// A key under a lease says that this server is alive. The lease is renewed, which writes nothing,
+/// and replaced only once it is gone.
 Task<void> Bootstrap::announce() {
   const MonotonicTime now = backend_.world.clock.now();
   if (lease_ != 0 && now - announced_ < announce_interval) co_return;
+  if (lease_ != 0) {
+    etcd::LeaseKeepAliveRequest renewal;
+    renewal.id = lease_;
+    auto renewed = co_await backend_.etcd.lease_keep_alive(renewal);
+    if (!renewed) co_return;  // asked again in time, several times before the lease runs out
+    announced_ = now;
+    if (renewed->ttl > 0) co_return;
+  }
   etcd::LeaseGrantRequest grant;
   grant.ttl = lease_ttl.count();
   auto granted = co_await backend_.etcd.lease_grant(grant);
@@ -162,6 +171,10 @@ Task<void> Bootstrap::publish() {
   if (!leases) co_return;
   std::set<std::string> alive;
   for (const etcd::KeyValue& kv : leases->kvs) alive.insert(kv.key.substr(lease_prefix.size()));
+  // Somebody deleted the key; a read that is a little old does not count.
+  const bool missing = lease_ != 0 && !alive.contains(options_.advertise_address) &&
+                       backend_.world.clock.now() - announced_ >= publish_interval;
+  if (missing) lease_ = 0;
   if (alive.empty()) co_return;
   json::Array addresses;
   json::Array slice_endpoints;

@@ -1,8 +1,8 @@
 #pragma once
 // The one door to etcd: for the API server, and for nothing else above it. Implemented by the
 // member inside this board (local_client.h) and, for an external cluster, by a set of remote
-// endpoints. Both give etcd's own answers and errors; linearizable unless a request says
-// serializable.
+// endpoints (remote/remote_client.h). Both give etcd's own answers and errors; linearizable unless
+// a request says serializable.
 //
 // Lives on the loop thread. Every call belongs to the scope of the awaiting coroutine.
 
@@ -52,6 +52,8 @@ class Client {
   virtual Task<Reply<CompactionResponse>> compact(CompactionRequest request) = 0;
   virtual Task<Reply<LeaseGrantResponse>> lease_grant(LeaseGrantRequest request) = 0;
   virtual Task<Reply<LeaseRevokeResponse>> lease_revoke(LeaseRevokeRequest request) = 0;
+  /// Renews the lease once; ttl 0 in the answer: it is gone.
+  virtual Task<Reply<LeaseKeepAliveResponse>> lease_keep_alive(LeaseKeepAliveRequest request) = 0;
   virtual Task<Reply<StatusResponse>> status() = 0;
   /// The revision that a linearizable read would see now: one ReadIndex round, no data.
   virtual Task<Reply<Revision>> read_revision() = 0;

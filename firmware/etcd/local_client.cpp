@@ -60,6 +60,9 @@ Task<Reply<LeaseGrantResponse>> LocalClient::lease_grant(LeaseGrantRequest reque
 Task<Reply<LeaseRevokeResponse>> LocalClient::lease_revoke(LeaseRevokeRequest request) {
   return member_.lease_revoke(std::move(request));
 }
+Task<Reply<LeaseKeepAliveResponse>> LocalClient::lease_keep_alive(LeaseKeepAliveRequest request) {
+  return member_.lease_keep_alive(request);
+}
 Task<Reply<StatusResponse>> LocalClient::status() {
   co_return member_.status();
 }

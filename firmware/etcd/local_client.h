@@ -19,6 +19,7 @@ class LocalClient final : public Client {
   Task<Reply<CompactionResponse>> compact(CompactionRequest request) override;
   Task<Reply<LeaseGrantResponse>> lease_grant(LeaseGrantRequest request) override;
   Task<Reply<LeaseRevokeResponse>> lease_revoke(LeaseRevokeRequest request) override;
+  Task<Reply<LeaseKeepAliveResponse>> lease_keep_alive(LeaseKeepAliveRequest request) override;
   Task<Reply<StatusResponse>> status() override;
   Task<Reply<Revision>> read_revision() override;
   std::unique_ptr<Watch> watch(WatchCreateRequest request, WatchObserver& observer) override;

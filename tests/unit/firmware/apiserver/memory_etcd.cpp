@@ -214,11 +214,21 @@ Task<etcd::Reply<etcd::CompactionResponse>> MemoryEtcd::compact(etcd::Compaction
 Task<etcd::Reply<etcd::LeaseGrantResponse>> MemoryEtcd::lease_grant(
     etcd::LeaseGrantRequest request) {
   if (failure) co_return std::unexpected(*failure);
+  leases_.emplace(next_lease_, request.ttl);
   co_return etcd::LeaseGrantResponse{header(), next_lease_++, request.ttl, {}};
+}
+
+Task<etcd::Reply<etcd::LeaseKeepAliveResponse>> MemoryEtcd::lease_keep_alive(
+    etcd::LeaseKeepAliveRequest request) {
+  if (failure) co_return std::unexpected(*failure);
+  ++keep_alives;
+  const bool alive = leases_.contains(request.id);
+  co_return etcd::LeaseKeepAliveResponse{header(), request.id, alive ? leases_.at(request.id) : 0};
 }
 
 Task<etcd::Reply<etcd::LeaseRevokeResponse>> MemoryEtcd::lease_revoke(
     etcd::LeaseRevokeRequest request) {
+  leases_.erase(request.id);
   bool wrote = false;
   for (auto& [key, history] : keys_) {
     const auto* current = at(history, revision_);

@@ -26,6 +26,8 @@ class MemoryEtcd final : public etcd::Client {
   Task<etcd::Reply<etcd::LeaseGrantResponse>> lease_grant(etcd::LeaseGrantRequest request) override;
   Task<etcd::Reply<etcd::LeaseRevokeResponse>> lease_revoke(
       etcd::LeaseRevokeRequest request) override;
+  Task<etcd::Reply<etcd::LeaseKeepAliveResponse>> lease_keep_alive(
+      etcd::LeaseKeepAliveRequest request) override;
   Task<etcd::Reply<etcd::StatusResponse>> status() override;
   Task<etcd::Reply<etcd::Revision>> read_revision() override;
   std::unique_ptr<etcd::Watch> watch(etcd::WatchCreateRequest request,
@@ -38,9 +40,18 @@ class MemoryEtcd final : public etcd::Client {
   void cancel_watches(etcd::Revision compact_revision);
   /// Watches see nothing new until it is false again.
   void hold_watches(bool hold);
+  /// As if every lease had run out, keys and all.
+  void lose_leases() {
+    leases_.clear();
+    etcd::DeleteRangeRequest removal;
+    removal.key = "/registry/masterleases/";
+    removal.range_end = "/registry/masterleases0";
+    if (do_delete(removal, revision_ + 1) > 0) ++revision_;
+  }
   /// Every call fails with this, if set.
   std::optional<grpc::Status> failure;
   int txns = 0;
+  int keep_alives = 0;
 
  private:
   class MemoryWatch;
@@ -60,6 +71,7 @@ class MemoryEtcd final : public etcd::Client {
   std::vector<MemoryWatch*> watches_;
   etcd::Revision revision_ = 1;
   etcd::Revision compacted_ = 0;
+  std::map<etcd::LeaseId, std::int64_t> leases_;  // their TTLs
   etcd::LeaseId next_lease_ = 1;
   bool held_ = false;
 };

@@ -26,6 +26,22 @@ TEST_F(ApiServerTest, starts_with_the_system_namespaces_and_the_kubernetes_servi
   EXPECT_NE(endpoints.text.find("127.0.0.11"), Bytes::npos);
 }
 
+TEST_F(ApiServerTest, the_announcement_is_renewed_without_a_write) {
+  loop_.run_for(std::chrono::seconds(12));
+  const etcd::Revision before = etcd_.revision();
+  loop_.run_for(std::chrono::seconds(100));
+  EXPECT_EQ(etcd_.revision(), before);
+  EXPECT_GE(etcd_.keep_alives, 4);
+}
+
+TEST_F(ApiServerTest, a_lost_announcement_is_made_again) {
+  loop_.run_for(std::chrono::seconds(12));
+  etcd_.lose_leases();
+  ASSERT_FALSE(etcd_.value_of("/registry/masterleases/127.0.0.11").has_value());
+  loop_.run_for(std::chrono::seconds(35));
+  EXPECT_TRUE(etcd_.value_of("/registry/masterleases/127.0.0.11").has_value());
+}
+
 TEST_F(ApiServerTest, makes_the_kubernetes_service_again) {
   EXPECT_EQ(remove("/api/v1/namespaces/default/services/kubernetes").code, 200);
   EXPECT_EQ(get("/api/v1/namespaces/default/services/kubernetes").code, 404);
