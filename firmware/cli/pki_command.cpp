@@ -151,6 +151,8 @@ std::vector<Wanted> kubernetes_certificates(const std::vector<BoardName>& boards
 std::vector<Wanted> etcd_certificates(const std::vector<BoardName>& boards) {
   std::vector<Wanted> wanted = {{"etcd-client", {.common_name = "root", .client = true}}};
   for (const BoardName& board : boards) {
+    wanted.push_back({board.name + "/apiserver-etcd-client",
+                      {.common_name = "kube-apiserver-etcd-client", .client = true}});
     for (const char* use : {"etcd-server", "etcd-peer"}) {
       wanted.push_back({board.name + "/" + use,
                         {.common_name = board.name,

@@ -1,6 +1,7 @@
 #include "firmware/node/config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <format>
 #include <initializer_list>
 
@@ -43,6 +44,11 @@ constexpr ini::Key keys[] = {
     {"apiserver", "tls-private-key-file", Kind::path, ""},
     {"apiserver", "client-ca-file", Kind::path, ""},
     {"apiserver", "service-cluster-ip-range", Kind::text, "10.96.0.0/16"},
+    {"apiserver", "etcd-servers", Kind::list, ""},
+    {"apiserver", "etcd-cafile", Kind::path, ""},
+    {"apiserver", "etcd-certfile", Kind::path, ""},
+    {"apiserver", "etcd-keyfile", Kind::path, ""},
+    {"apiserver", "etcd-prefix", Kind::text, "/registry"},
 
     {"controller-manager", "leader-elect", Kind::boolean, "true"},
     {"controller-manager", "leader-elect-lease-duration", Kind::duration, "15s", 1'000, hour_ms},
@@ -128,8 +134,11 @@ class Checker {
         wrong("node", "roles", std::format("{} needs the role apiserver on the same board", name));
       }
     }
-    if (config_.has(Role::apiserver) && !config_.has(Role::etcd)) {
-      wrong("node", "roles", "apiserver needs the role etcd on the same board");
+    if (config_.has(Role::apiserver) && !config_.has(Role::etcd) &&
+        values_.list("apiserver", "etcd-servers").empty()) {
+      wrong("node", "roles",
+            "apiserver needs the role etcd on the same board, or [apiserver] etcd-servers, as "
+            "https://192.168.1.21:2379");
     }
   }
 
@@ -193,6 +202,48 @@ class Checker {
 
   void check_apiserver() {
     need("apiserver", {"tls-cert-file", "tls-private-key-file", "client-ca-file"});
+    check_etcd_servers();
+    std::string_view prefix = values_.text("apiserver", "etcd-prefix");
+    if (!prefix.starts_with('/') || prefix.size() < 2 || prefix.ends_with('/')) {
+      wrong("apiserver", "etcd-prefix", "expected a key that begins with '/', as /registry");
+    }
+  }
+
+  /// Where the API server keeps its objects: the member of this board, or a cluster elsewhere.
+  void check_etcd_servers() {
+    const std::vector<std::string> servers = values_.list("apiserver", "etcd-servers");
+    bool tls = false;
+    for (const std::string& server : servers) {
+      auto endpoint = parse_endpoint(server);
+      if (!endpoint) {
+        wrong("apiserver", "etcd-servers", endpoint.error().message);
+        return;
+      }
+      tls = tls || endpoint->tls;
+      if (config_.has(Role::etcd) && !is_own_client_url(server)) {
+        wrong("apiserver", "etcd-servers",
+              std::format("\"{}\" is not the member of this board; expected the role etcd or "
+                          "servers elsewhere, not both",
+                          server));
+      }
+    }
+    if (tls && !config_.has(Role::etcd)) {
+      need("apiserver", {"etcd-cafile", "etcd-certfile", "etcd-keyfile"});
+    }
+    for (std::string_view key : {"etcd-cafile", "etcd-certfile", "etcd-keyfile"}) {
+      if (!tls && !values_.text("apiserver", key).empty()) {
+        wrong("apiserver", key, "is for etcd-servers with https, and there are none");
+      }
+    }
+  }
+
+  bool is_own_client_url(const std::string& server) const {
+    for (std::string_view key : {"listen-client-urls", "advertise-client-urls"}) {
+      for (const ini::Url& url : values_.urls("etcd", key)) {
+        if (url.to_string() == server) return true;
+      }
+    }
+    return false;
   }
 
   void check_election(std::string_view section) {
@@ -229,6 +280,35 @@ class Checker {
 };
 
 }  // namespace
+
+Result<EtcdServer> parse_endpoint(std::string_view text) {
+  const auto wrong = [&] {
+    return fail(ErrorCode::invalid,
+                std::format("\"{}\": expected http:// or https:// with a host and a port, as "
+                            "https://192.168.1.21:2379",
+                            text));
+  };
+  EtcdServer server;
+  if (auto url = ini::parse_url(text)) {
+    if (url->address.port == 0) return wrong();
+    return EtcdServer{.tls = url->tls, .host = url->address.ip, .port = url->address.port};
+  }
+  server.tls = text.starts_with("https://");
+  if (!server.tls && !text.starts_with("http://")) return wrong();
+  text.remove_prefix(server.tls ? 8 : 7);
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon > 253) return wrong();
+  server.host = text.substr(0, colon);
+  const bool named = std::ranges::all_of(server.host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.';
+  });
+  text.remove_prefix(colon + 1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), server.port);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!named || !whole || server.port == 0) return wrong();
+  return server;
+}
 
 std::span<const ini::Key> config_keys() {
   return keys;

@@ -23,7 +23,17 @@ struct Config {
   std::string data_dir;  //
 
   bool has(Role role) const;
+  /// The API server's store is a cluster elsewhere, not the member of this board.
+  bool external_etcd() const { return has(Role::apiserver) && !has(Role::etcd); }
 };
+
+/// One of [apiserver] etcd-servers: a host by name or address.
+struct EtcdServer {
+  bool tls = false;
+  std::string host;
+  std::uint16_t port = 0;
+};
+Result<EtcdServer> parse_endpoint(std::string_view text);
 
 /// Reads `text` (of `file`) and `--section.key=value` arguments, and checks what one key alone
 /// cannot tell: contradicting sections, a timing that cannot work, certificates without their keys.

@@ -15,6 +15,7 @@ struct Credentials {
   Context etcd_server;   // for etcd's clients; null when the URLs are plain
   Context peer_server;   // for other members; null when plain
   Context peer_client;   //
+  Context etcd_client;   // for an external etcd; null when it is plain or there is none
   Context apiserver;     // for users; client certificates are optional
   Context health_check;  // of the balancer
 };

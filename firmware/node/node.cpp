@@ -7,6 +7,8 @@
 #include "firmware/controllers/manager.h"
 #include "firmware/etcd/local_client.h"
 #include "firmware/etcd/member.h"
+#include "firmware/etcd/remote/prefixed_client.h"
+#include "firmware/etcd/remote/remote_client.h"
 #include "firmware/etcd/rpc/client_port.h"
 #include "firmware/node/credentials.h"
 #include "firmware/node/local_http.h"
@@ -23,6 +25,8 @@ namespace {
 
 constexpr std::chrono::seconds drain_timeout{5};
 constexpr std::chrono::milliseconds local_drain_timeout{200};
+
+constexpr std::string_view registry_prefix = "/registry";  // what the API server calls its keys
 
 /// A server-side TLS functor, as the HTTP server and the peer transport take it.
 auto accept_with(os::World world, Credentials::Context context) {
@@ -58,7 +62,9 @@ struct Node::Parts {
   metrics::Registry metrics;
 
   std::unique_ptr<etcd::Member> member;
-  std::unique_ptr<etcd::LocalClient> etcd;
+  std::unique_ptr<etcd::LocalClient> local_etcd;
+  std::unique_ptr<etcd::RemoteClient> remote_etcd;
+  std::unique_ptr<etcd::PrefixedClient> prefixed_etcd;
   std::unique_ptr<etcd::rpc::ClientPort> client_port;
   std::unique_ptr<http::Server> etcd_http;
   std::unique_ptr<apiserver::Server> api;
@@ -115,7 +121,7 @@ Task<Result<>> Node::start_etcd() {
                                     peer_tls(p.world, p.credentials), p.metrics);
   if (!member) co_return std::unexpected(member.error());
   p.member = std::move(*member);
-  p.etcd = std::make_unique<etcd::LocalClient>(*p.member);
+  p.local_etcd = std::make_unique<etcd::LocalClient>(*p.member);
   p.client_port = std::make_unique<etcd::rpc::ClientPort>(*p.member);
   http::TlsAccept accept;
   if (p.credentials.etcd_server) accept = accept_with(p.world, p.credentials.etcd_server);
@@ -127,10 +133,29 @@ Task<Result<>> Node::start_etcd() {
   co_return Result<>{};
 }
 
+etcd::Client& Node::store() {
+  Parts& p = *parts_;
+  if (p.config.external_etcd()) {
+    auto secure = [world = p.world, context = p.credentials.etcd_client](
+                      std::unique_ptr<os::Stream> lower, std::string host) {
+      return tls::connect(world, context, std::move(lower), std::move(host));
+    };
+    p.remote_etcd = std::make_unique<etcd::RemoteClient>(
+        p.world, etcd_remote_options(p.config, p.world.entropy, std::move(secure)));
+  }
+  etcd::Client* client = p.remote_etcd.get();
+  if (client == nullptr) client = p.local_etcd.get();
+  const std::string& prefix = p.config.values.text("apiserver", "etcd-prefix");
+  if (prefix == registry_prefix) return *client;
+  p.prefixed_etcd =
+      std::make_unique<etcd::PrefixedClient>(*client, Bytes(registry_prefix) + '/', prefix + '/');
+  return *p.prefixed_etcd;
+}
+
 Task<Result<>> Node::start_apiserver() {
   Parts& p = *parts_;
   p.api =
-      std::make_unique<apiserver::Server>(apiserver_options(p.config), *p.etcd, p.world, p.metrics);
+      std::make_unique<apiserver::Server>(apiserver_options(p.config), store(), p.world, p.metrics);
   if (auto started = co_await p.api->start(); !started) co_return started;
   p.api_http = p.serve(*p.api, "apiserver", accept_with(p.world, p.credentials.apiserver));
   os::Address address{
@@ -209,6 +234,7 @@ Task<void> Node::stop() {
   for (http::InProcessTransport& transport : p.transports) co_await transport.drain();
   if (p.api) co_await p.api->stop();
   co_await p.drain(p.api_http.get(), drain_timeout);
+  if (p.remote_etcd) co_await p.remote_etcd->stop();
   co_await p.drain(p.etcd_http.get(), local_drain_timeout);
   if (p.member) co_await p.member->stop();
   co_await p.drain(p.local_http.get(), local_drain_timeout);

@@ -14,6 +14,10 @@
 #include "platform/async/task.h"
 #include "platform/os/board.h"
 
+namespace tripod::etcd {
+class Client;
+}
+
 namespace tripod::node {
 
 class Node {
@@ -33,6 +37,8 @@ class Node {
   explicit Node(std::unique_ptr<Parts> parts);
 
   Task<Result<>> start_etcd();
+  /// What the API server keeps its objects in.
+  etcd::Client& store();
   Task<Result<>> start_apiserver();
   Task<Result<>> start_components();
   Task<Result<>> start_balancer();

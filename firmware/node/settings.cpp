@@ -45,6 +45,20 @@ etcd::Options etcd_options(const Config& config) {
   return options;
 }
 
+etcd::RemoteOptions etcd_remote_options(const Config& config, os::Entropy& entropy,
+                                        decltype(etcd::RemoteOptions::tls) tls) {
+  etcd::RemoteOptions options;
+  for (const std::string& text : config.values.list("apiserver", "etcd-servers")) {
+    auto server = parse_endpoint(text);
+    CHECK(server.has_value(), "load_config() has read them");
+    options.endpoints.push_back({std::move(server->host), server->port, server->tls});
+  }
+  options.first = entropy.next() % options.endpoints.size();  // boards spread over the members
+  options.tls = std::move(tls);
+  options.prefix = config.values.text("apiserver", "etcd-prefix");
+  return options;
+}
+
 apiserver::Options apiserver_options(const Config& config) {
   const ini::Values& values = config.values;
   apiserver::Options options;

@@ -1,7 +1,8 @@
 """What the stories stand on: a cluster of their own, real clients, conditions with deadlines, the API over plain HTTPS.
 
 A story file has functions `test_*(t)`. Optional names in it: BOARDS (3), NODES (0), OVERRIDES ({(section, key): value}),
-VARIANTS (client names each test runs with), CLUSTER = False (no cluster is started).
+VARIANTS (client names each test runs with), CLUSTER = False (no cluster is started), TOPOLOGIES (where etcd may be, the
+default first; only "stacked" without it).
 """
 
 import contextlib
@@ -166,7 +167,7 @@ class Harness:
     # etcdctl
 
     def etcd_environment(self, boards=None):
-        chosen = [self.cluster.board(n) for n in boards] if boards else None
+        chosen = [self.cluster.member(n) for n in boards] if boards else None
         return self.cluster.etcdctl_environment(chosen)
 
     def etcdctl(self, *arguments, boards=None, name="etcdctl", **how):
@@ -183,7 +184,7 @@ class Harness:
     def leader(self, among=None):
         """The number of the board that leads etcd, as a live board sees it."""
         def find():
-            for number in among or [b.number for b in self.cluster.boards if b.pid()]:
+            for number in among or [m.number for m in self.cluster.members if m.pid()]:
                 with contextlib.suppress(Failure):
                     leader = self.endpoint_status(number).get("leader", 0)
                     if leader:
@@ -224,7 +225,7 @@ class Harness:
 def diagnostics(cluster):
     """What to look at after a failure."""
     text = []
-    for process in [*cluster.boards, cluster.nodes]:
+    for process in [*cluster.stores, *cluster.boards, cluster.nodes]:
         if process.log_file.exists():
             state = f"pid {process.pid()}" if process.pid() else "not running"
             text.append(f"--- {process.name} ({state}), end of its log\n{process.log_tail(25)}")

@@ -6,6 +6,7 @@ import re
 from harness import Failure
 
 NODES = 2
+TOPOLOGIES = ("stacked", "external", "external-tripod")
 VARIANTS = ["kubectl-1.32", "kubectl-1.36"]
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""tests/functional/run.py [STORY...] [--only TEST] [--preset release] [--keep] [--list]: runs the stories of this folder
-against build/PRESET. A story's tests share one cluster; a failed test shows the ends of the boards' logs. The last
-line is `N passed, N failed`."""
+"""tests/functional/run.py [STORY...] [--only TEST] [--preset release] [--topology T] [--keep] [--list]: runs the stories of
+this folder against build/PRESET. A story's tests share one cluster; a failed test shows the ends of the boards' logs.
+The last line is `N passed, N failed`."""
 
 import argparse
 import contextlib
@@ -38,6 +38,10 @@ def tests_of(module):
             yield (f"{name}[{variant}]" if variant else name), function, variant
 
 
+def topologies_of(module):
+    return getattr(module, "TOPOLOGIES", ("stacked",))
+
+
 class Run:
     def __init__(self, options):
         self.options, self.passed, self.failed = options, 0, []
@@ -49,7 +53,8 @@ class Run:
             return
         folder = Path(tempfile.mkdtemp(prefix=f"tripod-{name}-"))
         cluster = tripod_cluster.Cluster(folder / "cluster", self.addresses(getattr(module, "BOARDS", 3)),
-                                         self.options.preset, getattr(module, "OVERRIDES", None))
+                                         self.options.preset, getattr(module, "OVERRIDES", None),
+                                         self.options.topology or topologies_of(module)[0])
         print(f"{name}", flush=True)
         try:
             if self.attempt(name, "cluster starts", lambda: self.bring_up(module, cluster), cluster):
@@ -123,6 +128,7 @@ def main():
     parser.add_argument("stories", nargs="*", metavar="STORY")
     parser.add_argument("--only", help="tests whose name contains this")
     parser.add_argument("--preset", default="release")
+    parser.add_argument("--topology", choices=tripod_cluster.TOPOLOGIES, help="only stories that can live on it")
     parser.add_argument("--keep", action="store_true", help="leave the cluster running, say where")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--summary", type=Path, help="write the counts there as JSON")
@@ -135,6 +141,11 @@ def main():
         for name in names:
             print(name, *[f"  {t[0]}" for t in tests_of(importlib.import_module(name))], sep="\n")
         return 0
+    if options.topology:
+        fit = [n for n in names if options.topology in topologies_of(importlib.import_module(n))]
+        if options.stories and fit != names:
+            sys.exit(f"not on topology {options.topology}: {', '.join(sorted(set(names) - set(fit)))}")
+        names = fit
     signal.signal(signal.SIGALRM, on_alarm)
     run = Run(options)
     for name in names:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-from tripod_cluster import ROOT, API_PORT, BALANCER_PORT, Cluster, ClusterError, wait_for  # noqa: E402
+from tripod_cluster import ROOT, API_PORT, BALANCER_PORT, TOPOLOGIES, Cluster, ClusterError, wait_for  # noqa: E402
 
 
 def addresses_of(count, prefix):
@@ -22,14 +22,21 @@ def open_cluster(options):
     count = len(list(options.data.glob("board-*.ini")))
     if count == 0:
         raise ClusterError("no cluster here; run: tools/cluster up")
-    return Cluster(options.data, addresses_of(count, options.prefix))
+    return Cluster(options.data, addresses_of(count, options.prefix), topology=topology_of(options.data))
+
+
+def topology_of(folder):
+    with contextlib.suppress(OSError):
+        return (folder / "topology").read_text().strip()
+    return "stacked"
 
 
 def process_of(cluster, name):
-    if name == "nodes":
-        return cluster.nodes
+    named = {p.name: p for p in [*cluster.boards, *cluster.stores]} | {"nodes": cluster.nodes}
+    if name in named:
+        return named[name]
     if not name.isdigit():
-        raise ClusterError(f"`{name}`: a board's number, or `nodes`")
+        raise ClusterError(f"`{name}`: a board's number, `nodes`, or one of {', '.join(named)}")
     return cluster.board(int(name))
 
 
@@ -39,9 +46,12 @@ def up(options):
     existing = len(list(options.data.glob("board-*.ini")))
     if existing not in (0, options.boards):
         raise ClusterError(f"a cluster of {existing} boards is here; remove it first: tools/cluster down --wipe")
-    cluster = Cluster(options.data, addresses_of(options.boards, options.prefix))
+    if existing and topology_of(options.data) != options.topology:
+        raise ClusterError(f"a cluster of topology {topology_of(options.data)} is here; remove it first: "
+                           "tools/cluster down --wipe")
+    cluster = Cluster(options.data, addresses_of(options.boards, options.prefix), topology=options.topology)
     cluster.prepare()
-    for board in cluster.boards:
+    for board in [*cluster.stores, *cluster.boards]:
         if board.runs_old_build():
             print(f"{board.name}: restarting with the new build", flush=True)
             board.stop()
@@ -65,12 +75,15 @@ def nodes_ready(cluster, count):
     return status == 200 and body.count('"kubeletVersion"') >= count
 
 
+STORED = {"stacked": "", "external": ", on three real etcd", "external-tripod": ", on three member-only boards"}
+
+
 def print_next(cluster):
     peers = Path(subprocess.run([ROOT / "tools/peers", "path", "kubectl-1.32"], check=True, capture_output=True,
                                 text=True).stdout.strip()).parent
     here = os.path.relpath(cluster.folder)
     print(f"""
-{len(cluster.boards)} boards are up; the API is https://{cluster.addresses[0]}:{BALANCER_PORT}. Type next:
+{len(cluster.boards)} boards are up{STORED[cluster.topology]}; the API is https://{cluster.addresses[0]}:{BALANCER_PORT}. Type next:
 
   export PATH={peers}:$PATH KUBECONFIG=$PWD/{here}/admin.conf
   . {here}/etcdctl.env
@@ -97,7 +110,7 @@ def down(options):
 def status(options):
     cluster = open_cluster(options)
     print(f"{'NAME':14}{'ADDRESS':14}{'PID':>8}  {'STATE':10}{'MEMORY':>8}")
-    for board in cluster.boards:
+    for board in [*cluster.boards, *cluster.stores]:
         pid = board.pid()
         state = "stopped" if not pid else "paused" if is_paused(pid) else "ready" if board.ready() else "not ready"
         memory = f"{board.resident_bytes() >> 20} MiB" if pid else "-"
@@ -145,6 +158,8 @@ def arguments():
     command = commands.add_parser("up", help="install, build, start, and say what to type next")
     command.add_argument("--boards", type=int, default=3, choices=range(1, 8))
     command.add_argument("--nodes", type=int, default=2, help="hollow nodes")
+    command.add_argument("--topology", choices=TOPOLOGIES, default="stacked",
+                         help="etcd inside the boards, three real etcd, or three boards that are members only")
     command.set_defaults(run=up)
     command = commands.add_parser("down", help="stop everything; the data stays")
     command.add_argument("--wipe", action="store_true", help="remove the data too")
@@ -153,11 +168,11 @@ def arguments():
     for name, text in (("kill", "SIGKILL"), ("stop", "SIGTERM, and wait"), ("start", "start, and wait until ready"),
                        ("pause", "SIGSTOP"), ("resume", "SIGCONT")):
         command = commands.add_parser(name, help=text)
-        command.add_argument("name", metavar="N", help="a board's number, or `nodes`")
+        command.add_argument("name", metavar="N", help="a board's number, etcd-N of an external store, or `nodes`")
         command.add_argument("--nodes", type=int, default=2, help=argparse.SUPPRESS)
         command.set_defaults(run=act)
     command = commands.add_parser("logs", help="the last lines of a log")
-    command.add_argument("name", metavar="N", help="a board's number, or `nodes`")
+    command.add_argument("name", metavar="N", help="a board's number, etcd-N of an external store, or `nodes`")
     command.add_argument("-f", "--follow", action="store_true")
     command.set_defaults(run=logs)
     return parser.parse_args()

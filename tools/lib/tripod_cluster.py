@@ -1,7 +1,7 @@
 """Clusters of real boards as processes on loopback addresses: shared by tools/cluster and tests/functional.
 
 A cluster lives in one folder: pki/, board-N.ini, board-N/ (data), board-N.log, board-N.pid, admin.conf, board-N.conf,
-etcdctl.env. Standard library only. Signals go only to processes whose command line names this cluster's files.
+etcdctl.env, topology; with an external store also etcd-N/, etcd-N.log, etcd-N.pid. Standard library only. Signals go only to processes whose command line names this cluster's files.
 """
 
 import base64
@@ -21,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_PORT, PEER_PORT, API_PORT, BALANCER_PORT, METRICS_PORT = 2379, 2380, 6444, 6443, 10249
 SERVICE_CIDR = "10.96.0.0/16"
+# Where the members of etcd are: inside the boards, three real etcd beside them, three boards that are members only.
+TOPOLOGIES = ("stacked", "external", "external-tripod")
 
 
 class ClusterError(Exception):
@@ -83,6 +85,11 @@ def render_ini(text, overrides):
         out.append(f"\n[{section}]")
         append_missing()
     return "\n".join(out) + "\n"
+
+
+def resident_bytes_of(pid):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
 
 
 class Process:
@@ -182,20 +189,70 @@ class Board(Process):
             return False
 
     def resident_bytes(self):
-        status = Path(f"/proc/{self.pid()}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) * 1024
+        return resident_bytes_of(self.pid())
+
+
+class Store(Process):
+    """A member of an external etcd cluster: real etcd, or a board that is a member only."""
+
+    def __init__(self, cluster, number, address):
+        self.cluster, self.number, self.address = cluster, number, address
+        self.name = f"etcd-{number}"
+        self.config, self.data = cluster.folder / f"{self.name}.ini", cluster.folder / self.name
+        self.client_url, self.peer_url = f"https://{address}:{CLIENT_PORT}", f"https://{address}:{PEER_PORT}"
+        if cluster.topology == "external":
+            super().__init__(self.name, cluster.folder, [], f"--data-dir={self.data}")
+        else:
+            super().__init__(self.name, cluster.folder, [cluster.binary, "run", "--config", self.config], self.config)
+
+    def start(self):
+        if self.cluster.topology == "external":
+            self.command = self.etcd_command()
+        super().start()
+
+    def etcd_command(self):
+        pki, own = self.cluster.pki, self.cluster.pki / self.name
+        flags = {
+            "name": self.name, "data-dir": self.data, "logger": "zap", "log-level": "warn",
+            "listen-client-urls": self.client_url, "advertise-client-urls": self.client_url,
+            "listen-peer-urls": self.peer_url, "initial-advertise-peer-urls": self.peer_url,
+            "initial-cluster": ",".join(f"{s.name}={s.peer_url}" for s in self.cluster.stores),
+            "initial-cluster-token": "tripod", "initial-cluster-state": "new",
+            "client-cert-auth": "true", "trusted-ca-file": pki / "etcd-ca.crt",
+            "cert-file": own / "etcd-server.crt", "key-file": own / "etcd-server.key",
+            "peer-client-cert-auth": "true", "peer-trusted-ca-file": pki / "etcd-ca.crt",
+            "peer-cert-file": own / "etcd-peer.crt", "peer-key-file": own / "etcd-peer.key",
+        }
+        return [peer("etcd"), *(f"--{key}={value}" for key, value in flags.items())]
+
+    def ready(self):
+        connection = http.client.HTTPSConnection(self.address, CLIENT_PORT, timeout=3.0,
+                                                 context=self.cluster.etcd_tls())
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def resident_bytes(self):
+        return resident_bytes_of(self.pid())
 
 
 class Cluster:
-    """Boards 1..N at `addresses`; the balancer is on the first."""
+    """Boards 1..N at `addresses`; the balancer is on the first. Stores of an external topology are ten addresses on."""
 
-    def __init__(self, folder, addresses, preset="release", overrides=None):
+    def __init__(self, folder, addresses, preset="release", overrides=None, topology="stacked"):
         self.folder = Path(folder).resolve()
         self.addresses = list(addresses)
         self.preset, self.binary = preset, program("tripod", preset)
         self.overrides = overrides or {}
         self.pki = self.folder / "pki"
         self.admin_conf, self.etcdctl_env_file = self.folder / "admin.conf", self.folder / "etcdctl.env"
+        self.topology = topology
+        prefix = self.addresses[0].rpartition(".")[0]
+        self.stores = [] if topology == "stacked" else [Store(self, n, f"{prefix}.{20 + n}") for n in (1, 2, 3)]
         self.boards = [Board(self, n, a) for n, a in enumerate(self.addresses, 1)]
         self.nodes = Process("hollow-nodes", self.folder, [], self.admin_conf)
 
@@ -204,6 +261,14 @@ class Cluster:
             raise ClusterError(f"no board {number}; there are 1 to {len(self.boards)}")
         return self.boards[number - 1]
 
+    @property
+    def members(self):
+        """Who answers etcd's clients."""
+        return self.stores or self.boards
+
+    def member(self, number):
+        return self.members[number - 1]
+
     # Files
 
     def prepare(self):
@@ -211,6 +276,11 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.pki / "admin.crt").exists():
             self.make_pki(self.pki)
+        (self.folder / "topology").write_text(f"{self.topology}\n")
+        for store in self.stores:
+            store.data.mkdir(exist_ok=True, mode=0o700)
+            if self.topology == "external-tripod":
+                store.config.write_text(self.store_ini_of(store))
         for board in self.boards:
             board.data.mkdir(exist_ok=True)
             board.config.write_text(self.ini_of(board))
@@ -220,7 +290,7 @@ class Cluster:
             f"export {key}={shlex.quote(value)}\n" for key, value in self.etcdctl_environment().items()))
 
     def make_pki(self, folder):
-        members = ",".join(f"{b.name}={b.address}" for b in self.boards)
+        members = ",".join(f"{b.name}={b.address}" for b in [*self.boards, *self.stores])
         self.run_tool("pki", "init", "--dir", folder, "--board", members, "--service-cidr", SERVICE_CIDR)
 
     def run_tool(self, *arguments):
@@ -231,21 +301,37 @@ class Cluster:
 
     def ini_of(self, board):
         """The shipped file of that board with this cluster's addresses and paths."""
-        text = (ROOT / f"config/board-{min(board.number, 3)}.ini").read_text()
         shipped = min(board.number, 3)
+        folder = ROOT / "config" / ("external" if self.stores else "")
+        text = (folder / f"board-{shipped}.ini").read_text()
         text = text.replace(f"pki/board-{shipped}/", f"pki/{board.name}/")
         text = text.replace(f"192.168.1.1{shipped}", board.address)
         text = text.replace("/var/lib/tripod/pki", str(self.pki)).replace("/var/lib/tripod", str(board.data))
         changes = {
             ("node", "name"): board.name,
-            ("etcd", "name"): board.name,
-            ("etcd", "initial-cluster"): ",".join(f"{b.name}=https://{b.address}:{PEER_PORT}" for b in self.boards),
             ("metrics", "listen"): f"{board.address}:{METRICS_PORT}",
         }
+        if self.stores:
+            changes["apiserver", "etcd-servers"] = ",".join(s.client_url for s in self.stores)
+        else:
+            changes |= self.membership(board)
         if board.number == 1:
             changes["balancer", "backends"] = ", ".join(f"{b.address}:{API_PORT}" for b in self.boards)
         changes |= {k: v for k, v in self.overrides.items() if k[0] != "balancer" or board.number == 1}
         return render_ini(text, changes)
+
+    def membership(self, member):
+        return {
+            ("etcd", "name"): member.name,
+            ("etcd", "initial-cluster"): ",".join(f"{m.name}=https://{m.address}:{PEER_PORT}" for m in self.members),
+        }
+
+    def store_ini_of(self, store):
+        """The same for a board that is a member only."""
+        text = (ROOT / f"config/external/{store.name}.ini").read_text()
+        text = text.replace(f"192.168.1.2{store.number}", store.address)
+        text = text.replace("/var/lib/tripod/pki", str(self.pki)).replace("/var/lib/tripod", str(store.data))
+        return render_ini(text, self.membership(store) | {("metrics", "listen"): f"{store.address}:{METRICS_PORT}"})
 
     def write_kubeconfig(self, path, server):
         def data(name):
@@ -276,7 +362,7 @@ users:
     def etcdctl_environment(self, boards=None):
         return {
             "ETCDCTL_API": "3",
-            "ETCDCTL_ENDPOINTS": ",".join(b.client_url for b in boards or self.boards),
+            "ETCDCTL_ENDPOINTS": ",".join(b.client_url for b in boards or self.members),
             "ETCDCTL_CACERT": str(self.pki / "etcd-ca.crt"),
             "ETCDCTL_CERT": str(self.pki / "etcd-client.crt"),
             "ETCDCTL_KEY": str(self.pki / "etcd-client.key"),
@@ -287,14 +373,19 @@ users:
         context.load_cert_chain(str(self.pki / "admin.crt"), str(self.pki / "admin.key"))
         return context
 
+    def etcd_tls(self):
+        context = ssl.create_default_context(cafile=str(self.pki / "etcd-ca.crt"))
+        context.load_cert_chain(str(self.pki / "etcd-client.crt"), str(self.pki / "etcd-client.key"))
+        return context
+
     # Life
 
     def start(self):
-        for board in self.boards:
-            board.start()
+        for process in [*self.stores, *self.boards]:
+            process.start()
 
     def wait_ready(self, timeout=30, boards=None):
-        for board in boards or self.boards:
+        for board in boards or [*self.stores, *self.boards]:
             wait_for(f"{board.name} is ready", lambda b=board: self.alive(b) and b.ready(), timeout)
 
     def alive(self, board):
@@ -312,14 +403,17 @@ users:
         self.nodes.start()
 
     def stop(self):
-        """Nodes first, then all boards at once."""
+        """Nodes first, then all boards at once, then what they store in."""
         self.nodes.stop()
-        for board in self.boards:
-            board.send(signal.SIGTERM)
-        return all([board.stop() for board in self.boards])
+        clean = []
+        for group in (self.boards, self.stores):
+            for process in group:
+                process.send(signal.SIGTERM)
+            clean += [process.stop() for process in group]
+        return all(clean)
 
     def destroy(self):
-        for process in [self.nodes, *self.boards]:
+        for process in [self.nodes, *self.boards, *self.stores]:
             process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -330,7 +424,7 @@ def free_subnet():
     for step in range(240):
         prefix = f"127.1.{1 + (start + step) % 240}."
         with contextlib.suppress(OSError):
-            for last in (11, 12, 13):
+            for last in (11, 12, 13, 21, 22, 23):
                 for port in (CLIENT_PORT, PEER_PORT, API_PORT, METRICS_PORT):
                     with socket.socket() as probe:
                         probe.bind((f"{prefix}{last}", port))

@@ -30,6 +30,70 @@ TEST(Config, accepts_the_shipped_files) {
   }
 }
 
+TEST(Config, accepts_the_shipped_files_of_an_external_etcd) {
+  linux_os::FileStorage files;
+  for (std::string_view name : {"board-1", "board-2", "board-3", "etcd-1", "etcd-2", "etcd-3"}) {
+    std::string path = std::format("config/external/{}.ini", name);
+    auto text = files.read_file(path, ini::file_bytes_max);
+    ASSERT_TRUE(text.has_value()) << text.error().message;
+    auto config = load_config(*text, path, {});
+    ASSERT_TRUE(config.has_value()) << config.error().message;
+    EXPECT_EQ(config->has(Role::etcd), name.starts_with("etcd"));
+    EXPECT_EQ(config->external_etcd(), name.starts_with("board"));
+  }
+}
+
+constexpr std::string_view external =
+    "[node]\nname = a\nroles = apiserver\n"
+    "[apiserver]\ntls-cert-file = /c\ntls-private-key-file = /k\nclient-ca-file = /ca\n"
+    "etcd-servers = http://127.0.0.1:2379\n";
+
+TEST(Config, takes_names_and_addresses_of_an_external_etcd) {
+  for (const char* good_server :
+       {"http://etcd-1.lan:2379", "http://10.0.0.1:1", "http://[::1]:2379"}) {
+    auto config = load(external, {std::string("--apiserver.etcd-servers=") + good_server});
+    EXPECT_TRUE(config.has_value()) << good_server << ": " << config.error().message;
+  }
+  auto named = parse_endpoint("https://etcd-1.lan:23790");
+  ASSERT_TRUE(named.has_value());
+  EXPECT_TRUE(named->tls);
+  EXPECT_EQ(named->host, "etcd-1.lan");
+  EXPECT_EQ(named->port, 23790);
+  for (const char* bad : {"etcd-1:2379", "https://:1", "https://a", "https://a:0", "https://a:b",
+                          "https://a:70000", "https://a_b:1", "https://a:1/x", "unix://a:1"}) {
+    EXPECT_FALSE(parse_endpoint(bad).has_value()) << bad;
+    EXPECT_FALSE(load(external, {std::string("--apiserver.etcd-servers=") + bad}).has_value())
+        << bad;
+  }
+}
+
+TEST(Config, an_external_etcd_with_tls_needs_every_file) {
+  auto config = load(external, {"--apiserver.etcd-servers=https://127.0.0.1:2379"});
+  ASSERT_FALSE(config.has_value());
+  for (const char* key : {"etcd-cafile", "etcd-certfile", "etcd-keyfile"}) {
+    EXPECT_TRUE(config.error().message.contains(key)) << config.error().message;
+  }
+  EXPECT_TRUE(load(external,
+                   {"--apiserver.etcd-servers=https://127.0.0.1:2379", "--apiserver.etcd-cafile=/a",
+                    "--apiserver.etcd-certfile=/b", "--apiserver.etcd-keyfile=/c"})
+                  .has_value());
+}
+
+TEST(Config, the_own_member_may_be_named_as_etcd_server) {
+  auto config = load(good, {"--apiserver.etcd-servers=http://127.0.0.1:2379"});
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  EXPECT_FALSE(config->external_etcd());
+}
+
+TEST(Config, an_api_server_needs_a_store) {
+  auto config = load(external, {"--apiserver.etcd-servers="});
+  ASSERT_FALSE(config.has_value());
+  EXPECT_TRUE(
+      config.error().message.contains("apiserver needs the role etcd on the same board, or "
+                                      "[apiserver] etcd-servers"))
+      << config.error().message;
+}
+
 TEST(Config, accepts_a_small_file) {
   auto config = load(good);
   ASSERT_TRUE(config.has_value()) << config.error().message;
@@ -53,7 +117,11 @@ TEST_P(ConfigContradictions, are_named) {
 INSTANTIATE_TEST_SUITE_P(
     All, ConfigContradictions,
     testing::Values(
-        Contradiction{"--node.roles=apiserver", "apiserver needs the role etcd"},
+        Contradiction{"--apiserver.etcd-servers=http://127.0.0.2:2379",
+                      "\"http://127.0.0.2:2379\" is not the member of this board"},
+        Contradiction{"--apiserver.etcd-servers=127.0.0.1:2379", "expected http:// or https://"},
+        Contradiction{"--apiserver.etcd-cafile=/a", "is for etcd-servers with https"},
+        Contradiction{"--apiserver.etcd-prefix=registry", "expected a key that begins with '/'"},
         Contradiction{"--node.roles=etcd", "section [apiserver] is there"},
         Contradiction{"--node.roles=etcd,apiserver,scheduler,king", "expected a list of any of"},
         Contradiction{"--etcd.election-timeout=200",
