@@ -2,6 +2,7 @@
 
 #include <format>
 
+#include "firmware/etcd/mvcc/authorize.h"
 #include "firmware/etcd/mvcc/checks.h"
 #include "firmware/etcd/server/core.h"
 #include "firmware/etcd/version.h"
@@ -51,36 +52,42 @@ Task<void> Member::stop() {
 
 // --- KV ---
 
-Task<grpc::Reply<RangeResponse>> Member::range(RangeRequest request) {
+Task<grpc::Reply<RangeResponse>> Member::range(RangeRequest request, Credentials who) {
   if (auto refused = check(request)) co_return reject(*refused);
   if (!request.serializable) {
     auto confirmed = co_await implementation_->reads->confirm();
     if (!confirmed) co_return std::unexpected(std::move(confirmed.error()));
+  }
+  if (!who.is_board() && implementation_->store->auth().enabled()) {
+    auto allowed = co_await require_read(request.key, request.range_end, std::move(who));
+    if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   }
   auto reply = implementation_->store->space().range(request);
   if (reply) fill(reply->header);
   co_return reply;
 }
 
-Task<grpc::Reply<PutResponse>> Member::put(PutRequest request) {
+Task<grpc::Reply<PutResponse>> Member::put(PutRequest request, Credentials who) {
   if (auto refused = check(request)) co_return reject(*refused);
-  auto reply = co_await implementation_->write<PutResponse>(std::move(request));
+  auto reply = co_await implementation_->write<PutResponse>(std::move(request), std::move(who));
   if (reply) fill(reply->header);
   co_return reply;
 }
 
-Task<grpc::Reply<DeleteRangeResponse>> Member::delete_range(DeleteRangeRequest request) {
+Task<grpc::Reply<DeleteRangeResponse>> Member::delete_range(DeleteRangeRequest request,
+                                                            Credentials who) {
   if (auto refused = check(request)) co_return reject(*refused);
-  auto reply = co_await implementation_->write<DeleteRangeResponse>(std::move(request));
+  auto reply =
+      co_await implementation_->write<DeleteRangeResponse>(std::move(request), std::move(who));
   if (reply) fill(reply->header);
   co_return reply;
 }
 
-Task<grpc::Reply<TxnResponse>> Member::txn(TxnRequest request) {
+Task<grpc::Reply<TxnResponse>> Member::txn(TxnRequest request, Credentials who) {
   if (auto refused = check(request, implementation_->options.max_txn_ops))
     co_return reject(*refused);
   if (!is_read_only(request)) {
-    auto reply = co_await implementation_->write<TxnResponse>(std::move(request));
+    auto reply = co_await implementation_->write<TxnResponse>(std::move(request), std::move(who));
     if (reply) fill(reply->header);
     co_return reply;
   }
@@ -88,16 +95,23 @@ Task<grpc::Reply<TxnResponse>> Member::txn(TxnRequest request) {
     auto confirmed = co_await implementation_->reads->confirm();
     if (!confirmed) co_return std::unexpected(std::move(confirmed.error()));
   }
+  auto caller = co_await implementation_->identify(std::move(who));
+  if (!caller) co_return std::unexpected(std::move(caller.error()));
+  Store& store = *implementation_->store;
+  if (auto refused = authorize(store.auth(), store.leases(), *caller, request)) {
+    co_return reject(*refused);
+  }
   Events events;
-  auto reply = implementation_->store->space().txn(std::move(request), events);
+  auto reply = store.space().txn(std::move(request), events);
   CHECK(events.empty());
   if (reply) fill(reply->header);
   co_return reply;
 }
 
-Task<grpc::Reply<CompactionResponse>> Member::compact(CompactionRequest request) {
+Task<grpc::Reply<CompactionResponse>> Member::compact(CompactionRequest request, Credentials who) {
   const bool physical = request.physical;
-  auto reply = co_await implementation_->write<CompactionResponse>(std::move(request));
+  auto reply =
+      co_await implementation_->write<CompactionResponse>(std::move(request), std::move(who));
   if (reply && physical) {
     async::Oneshot<void> gone;
     implementation_->housekeeper->when_compacted([gone]() mutable { gone.set(); });
@@ -116,40 +130,61 @@ Task<grpc::Reply<Revision>> Member::read_revision() {
 
 // --- Lease ---
 
-Task<grpc::Reply<LeaseGrantResponse>> Member::lease_grant(LeaseGrantRequest request) {
+Task<grpc::Reply<LeaseGrantResponse>> Member::lease_grant(LeaseGrantRequest request,
+                                                          Credentials who) {
+  auto allowed = co_await require_user(who);
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   // Ids are positive; a collision is answered by lease_exists, as in etcd.
   while (request.id == 0) {
     request.id =
         static_cast<LeaseId>(implementation_->world.entropy.next() & 0x7FFFFFFFFFFFFFFFULL);
   }
-  auto reply = co_await implementation_->write<LeaseGrantResponse>(std::move(request));
+  auto reply =
+      co_await implementation_->write<LeaseGrantResponse>(std::move(request), std::move(who));
   if (reply) fill(reply->header);
   co_return reply;
 }
 
-Task<grpc::Reply<LeaseRevokeResponse>> Member::lease_revoke(LeaseRevokeRequest request) {
-  auto reply = co_await implementation_->write<LeaseRevokeResponse>(std::move(request));
+Task<grpc::Reply<LeaseRevokeResponse>> Member::lease_revoke(LeaseRevokeRequest request,
+                                                            Credentials who) {
+  auto allowed = co_await require_user(who);
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
+  auto reply =
+      co_await implementation_->write<LeaseRevokeResponse>(std::move(request), std::move(who));
   if (reply) fill(reply->header);
   co_return reply;
 }
 
-Task<grpc::Reply<LeaseLeasesResponse>> Member::lease_leases() {
+Task<grpc::Reply<LeaseLeasesResponse>> Member::lease_leases(Credentials who) {
   auto confirmed = co_await implementation_->reads->confirm();
   if (!confirmed) co_return std::unexpected(std::move(confirmed.error()));
+  auto allowed = co_await require_user(who);
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
+  auto caller = co_await implementation_->identify(std::move(who));
+  if (!caller) co_return std::unexpected(std::move(caller.error()));
+  const Store& store = *implementation_->store;
   LeaseLeasesResponse response;
-  for (const auto& [id, lease] : implementation_->store->leases().all())
+  for (const auto& [id, lease] : store.leases().all()) {
+    if (*caller) {
+      const auto refused = may_read_lease(store.auth(), store.leases(), **caller, id);
+      if (refused) co_return reject(*refused);
+    }
     response.leases.push_back({id});
+  }
   fill(response.header);
   co_return response;
 }
 
 // --- Cluster and Maintenance ---
 
-Task<grpc::Reply<MemberListResponse>> Member::member_list(MemberListRequest request) {
+Task<grpc::Reply<MemberListResponse>> Member::member_list(MemberListRequest request,
+                                                          Credentials who) {
   if (request.linearizable) {
     auto confirmed = co_await implementation_->reads->confirm();
     if (!confirmed) co_return std::unexpected(std::move(confirmed.error()));
   }
+  auto allowed = co_await require_user(std::move(who));
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   const auto& known = implementation_->store->members();
   MemberListResponse response;
   for (const PlannedMember& planned : implementation_->plan.members) {

@@ -16,8 +16,9 @@
 #include <optional>
 #include <span>
 
+#include "firmware/etcd/api/auth_messages.h"
 #include "firmware/etcd/api/errors.h"
-#include "firmware/etcd/api/messages.h"
+#include "firmware/etcd/auth/caller.h"
 #include "firmware/etcd/options.h"
 #include "platform/async/task.h"
 #include "platform/base/metrics.h"
@@ -47,19 +48,28 @@ class Member {
   Task<void> stop();
 
   // --- the KV, Lease, Cluster and Maintenance services, requests not yet checked ---
+  // `who` must be allowed to ask, as far as authentication is on (auth/README.md).
 
-  Task<grpc::Reply<RangeResponse>> range(RangeRequest request);
-  Task<grpc::Reply<PutResponse>> put(PutRequest request);
-  Task<grpc::Reply<DeleteRangeResponse>> delete_range(DeleteRangeRequest request);
-  Task<grpc::Reply<TxnResponse>> txn(TxnRequest request);
-  Task<grpc::Reply<CompactionResponse>> compact(CompactionRequest request);
-  Task<grpc::Reply<LeaseGrantResponse>> lease_grant(LeaseGrantRequest request);
-  Task<grpc::Reply<LeaseRevokeResponse>> lease_revoke(LeaseRevokeRequest request);
+  Task<grpc::Reply<RangeResponse>> range(RangeRequest request,
+                                         Credentials who = Credentials::board());
+  Task<grpc::Reply<PutResponse>> put(PutRequest request, Credentials who = Credentials::board());
+  Task<grpc::Reply<DeleteRangeResponse>> delete_range(DeleteRangeRequest request,
+                                                      Credentials who = Credentials::board());
+  Task<grpc::Reply<TxnResponse>> txn(TxnRequest request, Credentials who = Credentials::board());
+  Task<grpc::Reply<CompactionResponse>> compact(CompactionRequest request,
+                                                Credentials who = Credentials::board());
+  Task<grpc::Reply<LeaseGrantResponse>> lease_grant(LeaseGrantRequest request,
+                                                    Credentials who = Credentials::board());
+  Task<grpc::Reply<LeaseRevokeResponse>> lease_revoke(LeaseRevokeRequest request,
+                                                      Credentials who = Credentials::board());
   /// ttl 0: the lease is gone.
-  Task<grpc::Reply<LeaseKeepAliveResponse>> lease_keep_alive(LeaseKeepAliveRequest request);
-  Task<grpc::Reply<LeaseTimeToLiveResponse>> lease_time_to_live(LeaseTimeToLiveRequest request);
-  Task<grpc::Reply<LeaseLeasesResponse>> lease_leases();
-  Task<grpc::Reply<MemberListResponse>> member_list(MemberListRequest request);
+  Task<grpc::Reply<LeaseKeepAliveResponse>> lease_keep_alive(
+      LeaseKeepAliveRequest request, Credentials who = Credentials::board());
+  Task<grpc::Reply<LeaseTimeToLiveResponse>> lease_time_to_live(
+      LeaseTimeToLiveRequest request, Credentials who = Credentials::board());
+  Task<grpc::Reply<LeaseLeasesResponse>> lease_leases(Credentials who = Credentials::board());
+  Task<grpc::Reply<MemberListResponse>> member_list(MemberListRequest request,
+                                                    Credentials who = Credentials::board());
   grpc::Reply<StatusResponse> status() const;
   /// The state as it is now, as bytes (server/snapshots.h); to be read to its end before stop().
   Task<grpc::Reply<std::shared_ptr<SnapshotStream>>> snapshot();
@@ -67,6 +77,29 @@ class Member {
   Task<grpc::Reply<Revision>> read_revision();
 
   WatchHub& watches();
+
+  // --- the Auth service ---
+
+  /// Changes users, roles or the switch: everything but the passwords.
+  Task<grpc::Reply<AuthChangeResponse>> auth_change(AuthCommand command, Credentials who);
+  Task<grpc::Reply<AuthChangeResponse>> auth_user_add(AuthUserAddRequest request, Credentials who);
+  Task<grpc::Reply<AuthChangeResponse>> auth_user_change_password(
+      AuthUserChangePasswordRequest request, Credentials who);
+  Task<grpc::Reply<AuthenticateResponse>> authenticate(AuthenticateRequest request);
+  Task<grpc::Reply<AuthStatusResponse>> auth_status(Credentials who);
+  Task<grpc::Reply<AuthUserGetResponse>> auth_user_get(AuthUserGetRequest request, Credentials who);
+  Task<grpc::Reply<AuthUserListResponse>> auth_user_list(Credentials who);
+  Task<grpc::Reply<AuthRoleGetResponse>> auth_role_get(AuthRoleGetRequest request, Credentials who);
+  Task<grpc::Reply<AuthRoleListResponse>> auth_role_list(Credentials who);
+
+  // For what is answered elsewhere: each fails unless `who` may.
+
+  /// With the role root: what concerns the cluster and its members.
+  Task<grpc::Reply<void>> require_root(Credentials who);
+  /// Any user.
+  Task<grpc::Reply<void>> require_user(Credentials who);
+  /// To read, or watch, these keys.
+  Task<grpc::Reply<void>> require_read(Bytes key, Bytes range_end, Credentials who);
 
   // --- facts ---
 

@@ -30,6 +30,12 @@ struct Options {
   /// How often an idle watch that asked for progress_notify hears of it.
   Duration watch_progress_notify_interval = std::chrono::minutes(10);
 
+  /// A client's certificate names its user (its common name), when it shows no token.
+  bool client_cert_auth = false;
+  std::chrono::seconds auth_token_ttl{300};
+  /// How dear a guess at a password is: 64 * 2^bcrypt_cost iterations (auth/README.md).
+  unsigned bcrypt_cost = 10;
+
   // Not etcd's:
 
   /// state.db commits at the latest this long after a change, or after so many bytes. The log holds

@@ -9,9 +9,6 @@ TRIPOD_WIRE(KeyValue, field<1>(&KeyValue::key), field<2>(&KeyValue::create_revis
             field<3>(&KeyValue::mod_revision), field<4>(&KeyValue::version),
             field<5>(&KeyValue::value), field<6>(&KeyValue::lease));
 TRIPOD_WIRE(Event, field<1>(&Event::type), field<2>(&Event::kv), field<3>(&Event::prev_kv));
-TRIPOD_WIRE(ResponseHeader, field<1>(&ResponseHeader::cluster_id),
-            field<2>(&ResponseHeader::member_id), field<3>(&ResponseHeader::revision),
-            field<4>(&ResponseHeader::raft_term));
 
 TRIPOD_WIRE(RangeRequest, field<1>(&RangeRequest::key), field<2>(&RangeRequest::range_end),
             field<3>(&RangeRequest::limit), field<4>(&RangeRequest::revision),

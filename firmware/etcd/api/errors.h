@@ -74,6 +74,42 @@ inline constexpr Outcome request_too_large{Code::invalid_argument,
 inline constexpr Outcome too_many_requests{Code::resource_exhausted,
                                            "etcdserver: too many requests"};
 
+inline constexpr Outcome root_user_not_exist{Code::failed_precondition,
+                                             "etcdserver: root user does not exist"};
+inline constexpr Outcome root_role_not_exist{Code::failed_precondition,
+                                             "etcdserver: root user does not have root role"};
+inline constexpr Outcome user_already_exists{Code::failed_precondition,
+                                             "etcdserver: user name already exists"};
+inline constexpr Outcome user_empty{Code::invalid_argument, "etcdserver: user name is empty"};
+inline constexpr Outcome user_not_found{Code::failed_precondition,
+                                        "etcdserver: user name not found"};
+inline constexpr Outcome role_already_exists{Code::failed_precondition,
+                                             "etcdserver: role name already exists"};
+inline constexpr Outcome role_not_found{Code::failed_precondition,
+                                        "etcdserver: role name not found"};
+inline constexpr Outcome role_empty{Code::invalid_argument, "etcdserver: role name is empty"};
+inline constexpr Outcome auth_failed{
+    Code::invalid_argument, "etcdserver: authentication failed, invalid user ID or password"};
+/// etcd has no text of the API for it, and lets the inner one out.
+inline constexpr Outcome no_password_user{
+    Code::unknown, "auth: authentication failed, password was given for no password user"};
+inline constexpr Outcome permission_not_given{Code::invalid_argument,
+                                              "etcdserver: permission not given"};
+inline constexpr Outcome permission_denied{Code::permission_denied,
+                                           "etcdserver: permission denied"};
+inline constexpr Outcome role_not_granted{Code::failed_precondition,
+                                          "etcdserver: role is not granted to the user"};
+inline constexpr Outcome permission_not_granted{
+    Code::failed_precondition, "etcdserver: permission is not granted to the role"};
+inline constexpr Outcome auth_not_enabled{Code::failed_precondition,
+                                          "etcdserver: authentication is not enabled"};
+inline constexpr Outcome invalid_auth_token{Code::unauthenticated,
+                                            "etcdserver: invalid auth token"};
+inline constexpr Outcome invalid_auth_management{Code::invalid_argument,
+                                                 "etcdserver: invalid auth management"};
+inline constexpr Outcome auth_old_revision{Code::invalid_argument,
+                                           "etcdserver: revision of auth store is old"};
+
 inline constexpr Outcome no_leader{Code::unavailable, "etcdserver: no leader"};
 inline constexpr Outcome not_leader{Code::failed_precondition, "etcdserver: not leader"};
 inline constexpr Outcome leader_changed{Code::unavailable, "etcdserver: leader changed"};

@@ -26,6 +26,10 @@ namespace table {
     static constexpr bool needs_one = true;                                \
   }
 
+TRIPOD_WIRE(ResponseHeader, field<1>(&ResponseHeader::cluster_id),
+            field<2>(&ResponseHeader::member_id), field<3>(&ResponseHeader::revision),
+            field<4>(&ResponseHeader::raft_term));
+
 /// Messages without fields: an empty table.
 template <typename T>
 struct EmptyWire {

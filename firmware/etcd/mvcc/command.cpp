@@ -7,6 +7,7 @@ namespace tripod::etcd {
 namespace {
 
 constexpr std::size_t header_bytes = 25;
+constexpr std::uint8_t has_caller = 0x80;  // in the kind
 constexpr DecodeLimits stored_limits{.depth_max = 400, .elements_max = std::size_t{1} << 24U};
 
 void append_fixed(Bytes& out, std::uint64_t value) {
@@ -54,16 +55,63 @@ Result<CommandRequest> decode_kind(std::size_t kind, BytesView bytes) {
   }
 }
 
+/// Takes a varint off the front.
+bool take_varint(BytesView& data, std::uint64_t& value) {
+  value = 0;
+  for (std::size_t used = 0; used < data.size() && used < 10; ++used) {
+    const auto byte = static_cast<std::uint8_t>(data[used]);
+    value |= std::uint64_t{byte & 0x7FU} << (7 * used);
+    if (byte < 0x80) {
+      data.remove_prefix(used + 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool take_caller(BytesView& data, Caller& caller) {
+  std::uint64_t length = 0;
+  if (!take_varint(data, caller.auth_revision) || !take_varint(data, length)) return false;
+  if (length > data.size()) return false;
+  caller.user = data.substr(0, static_cast<std::size_t>(length));
+  data.remove_prefix(caller.user.size());
+  return true;
+}
+
+/// `whole` is everything behind the length.
+Result<Command> decode_command(BytesView whole) {
+  Command command;
+  const auto kind = static_cast<std::uint8_t>(whole[0]);
+  command.id = {read_fixed(whole.substr(1)), read_fixed(whole.substr(9)),
+                read_fixed(whole.substr(17))};
+  whole.remove_prefix(header_bytes);
+  if ((kind & has_caller) != 0 && !take_caller(whole, command.caller.emplace())) {
+    return fail(ErrorCode::corrupt, "malformed log entry");
+  }
+  auto request = decode_kind(kind & ~has_caller, whole);
+  if (!request) return std::unexpected(request.error());
+  command.request = std::move(*request);
+  return command;
+}
+
 }  // namespace
 
-void append_command(Bytes& out, CommandId id, const CommandRequest& request) {
+void append_command(Bytes& out, CommandId id, const CommandRequest& request,
+                    const OnBehalfOf& caller) {
   const Bytes payload =
       std::visit([](const auto& inner) { return encode_request(inner); }, request);
-  wire::append_varint(out, header_bytes + payload.size());
-  out.push_back(static_cast<char>(request.index()));
+  Bytes whose;
+  if (caller) {
+    wire::append_varint(whose, caller->auth_revision);
+    wire::append_varint(whose, caller->user.size());
+    whose += caller->user;
+  }
+  wire::append_varint(out, header_bytes + whose.size() + payload.size());
+  out.push_back(static_cast<char>(request.index() | (caller ? has_caller : 0U)));
   append_fixed(out, id.origin);
   append_fixed(out, id.life);
   append_fixed(out, id.sequence);
+  out += whose;
   out += payload;
 }
 
@@ -71,25 +119,13 @@ Result<std::vector<Command>> decode_commands(BytesView data) {
   std::vector<Command> commands;
   while (!data.empty()) {
     std::uint64_t length = 0;
-    std::size_t used = 0;
-    for (bool more = true; more; ++used) {
-      if (used >= data.size() || used >= 10) return fail(ErrorCode::corrupt, "malformed log entry");
-      const auto byte = static_cast<std::uint8_t>(data[used]);
-      length |= std::uint64_t{byte & 0x7FU} << (7 * used);
-      more = byte >= 0x80;
-    }
-    data.remove_prefix(used);
-    if (length < header_bytes || length > data.size()) {
+    if (!take_varint(data, length) || length < header_bytes || length > data.size()) {
       return fail(ErrorCode::corrupt, "malformed log entry");
     }
-    Command& command = commands.emplace_back();
-    command.id = {read_fixed(data.substr(1)), read_fixed(data.substr(9)),
-                  read_fixed(data.substr(17))};
-    const BytesView whole = data.substr(0, static_cast<std::size_t>(length));
-    auto request = decode_kind(static_cast<std::uint8_t>(data[0]), whole.substr(header_bytes));
-    if (!request) return std::unexpected(request.error());
-    command.request = std::move(*request);
-    data.remove_prefix(whole.size());
+    auto command = decode_command(data.substr(0, static_cast<std::size_t>(length)));
+    if (!command) return std::unexpected(command.error());
+    commands.push_back(std::move(*command));
+    data.remove_prefix(static_cast<std::size_t>(length));
   }
   return commands;
 }

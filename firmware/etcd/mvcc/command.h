@@ -2,8 +2,11 @@
 // What a Raft entry of this member's log means: one or more commands, each with the name of who
 // waits for its result. Entry data is a sequence of
 //
-//   varint length | kind (1 byte) | origin, life, sequence (8 bytes each, little endian) | request
-//   as protobuf
+//   varint length | kind (1 byte) | origin, life, sequence (8 bytes each, little endian) | caller |
+//   request as protobuf
+//
+// A kind with its high bit set is followed by its caller, as varint auth_revision, varint length
+// and name; without, it is the cluster's own command and there is none.
 //
 // Entries of other releases may hold kinds unknown here; applying one is lost ground, for members
 // would come apart.
@@ -11,7 +14,8 @@
 #include <variant>
 #include <vector>
 
-#include "firmware/etcd/api/messages.h"
+#include "firmware/etcd/api/auth_messages.h"
+#include "firmware/etcd/auth/caller.h"
 #include "platform/base/result.h"
 
 namespace tripod::etcd {
@@ -23,8 +27,9 @@ struct MemberAttributes {
   std::vector<std::string> client_urls;
 };
 
-using CommandRequest = std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest,
-                                    LeaseGrantRequest, LeaseRevokeRequest, MemberAttributes>;
+using CommandRequest =
+    std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest,
+                 LeaseRevokeRequest, MemberAttributes, AuthCommand>;
 
 /// Who proposed it: a member, a number drawn for this life of it, and one that this life uses once,
 /// rising from 1.
@@ -37,10 +42,12 @@ struct CommandId {
 
 struct Command {
   CommandId id;
+  OnBehalfOf caller;
   CommandRequest request;
 };
 
-void append_command(Bytes& out, CommandId id, const CommandRequest& request);
+void append_command(Bytes& out, CommandId id, const CommandRequest& request,
+                    const OnBehalfOf& caller = {});
 Result<std::vector<Command>> decode_commands(BytesView data);
 
 }  // namespace tripod::etcd

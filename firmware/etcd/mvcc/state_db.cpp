@@ -57,6 +57,7 @@ Result<> StateDb::prepare() {
       {&erase_lease_, "DELETE FROM lease WHERE id = ?"},
       {&get_fact_, "SELECT value FROM fact WHERE name = ?"},
       {&set_fact_, "INSERT OR REPLACE INTO fact(name, value) VALUES(?,?)"},
+      {&erase_fact_, "DELETE FROM fact WHERE name = ?"},
   };
   for (const auto& [statement, sql] : wanted) {
     auto prepared = database_->prepare(sql);
@@ -203,6 +204,12 @@ void StateDb::set_blob(std::string_view name, BytesView value) {
   set_fact_.bind_text(1, name);
   set_fact_.bind_blob(2, value);
   run(set_fact_);
+}
+
+void StateDb::erase_blob(std::string_view name) {
+  begin();
+  erase_fact_.bind_text(1, name);
+  run(erase_fact_);
 }
 
 void StateDb::each_blob(std::string_view prefix,

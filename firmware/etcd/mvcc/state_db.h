@@ -60,6 +60,7 @@ class StateDb {
   void set_number(std::string_view name, std::int64_t value);
   std::optional<Bytes> blob(std::string_view name);
   void set_blob(std::string_view name, BytesView value);
+  void erase_blob(std::string_view name);
   /// Facts whose names start with `prefix`, by name.
   void each_blob(std::string_view prefix,
                  const std::function<void(std::string_view, BytesView)>& visit);
@@ -83,7 +84,7 @@ class StateDb {
   // Statements die before their database.
   std::unique_ptr<sqlite::Database> database_;
   sqlite::Statement insert_, erase_, read_, read_head_, scan_, scan_heads_;
-  sqlite::Statement put_lease_, erase_lease_, get_fact_, set_fact_;
+  sqlite::Statement put_lease_, erase_lease_, get_fact_, set_fact_, erase_fact_;
   bool writing_ = false;
   std::size_t uncommitted_bytes_ = 0;
 };

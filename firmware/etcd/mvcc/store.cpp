@@ -1,6 +1,7 @@
 #include "firmware/etcd/mvcc/store.h"
 
 #include "firmware/etcd/api/codec.h"
+#include "firmware/etcd/mvcc/authorize.h"
 
 namespace tripod::etcd {
 
@@ -21,6 +22,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, const std::s
     if (auto member = decode<MemberInfo>(value)) {
       store->members_[member->id] = {member->id, member->name, member->client_urls};
     }
+  });
+  store->db_.each_blob(AuthBook::fact_prefix, [&](std::string_view name, BytesView value) {
+    store->auth_.restore(name, value);
   });
   store->db_.each_blob("once/", [&](std::string_view name, BytesView value) {
     MemberId origin = 0;
@@ -43,7 +47,8 @@ void Store::apply(std::uint64_t index, BytesView data, MonotonicTime now,
   for (Command& command : *commands) {
     if (!once_.first(command.id)) continue;
     Events events;
-    CommandReply reply = run(std::move(command.request), now, events);
+    const auto refused = authorize(auth_, leases_, command.caller, command.request);
+    CommandReply reply = refused ? reject(*refused) : run(std::move(command.request), now, events);
     watches_->publish(events);
     done(command.id, std::move(reply));
   }
@@ -81,6 +86,9 @@ CommandReply Store::run(CommandRequest request, MonotonicTime now, Events& event
   }
   if (auto* lease = std::get_if<LeaseGrantRequest>(&request)) return grant(*lease, now);
   if (auto* lease = std::get_if<LeaseRevokeRequest>(&request)) return revoke(*lease, events);
+  if (auto* command = std::get_if<AuthCommand>(&request)) {
+    return change_auth(std::move(*command), now);
+  }
   remember(std::get<MemberAttributes>(request));
   return CommandResponse(std::monostate{});
 }
@@ -107,6 +115,19 @@ CommandReply Store::revoke(const LeaseRevokeRequest& request, Events& events) {
   LeaseRevokeResponse response;
   response.header.revision = space_->revision();
   return CommandResponse(std::move(response));
+}
+
+CommandReply Store::change_auth(AuthCommand command, MonotonicTime now) {
+  auto token = auth_.apply(std::move(command), applied_index_, now);
+  for (const auto& [name, value] : auth_.take_changes()) {
+    if (value) {
+      db_.set_blob(name, *value);
+    } else {
+      db_.erase_blob(name);
+    }
+  }
+  if (!token) return std::unexpected(std::move(token.error()));
+  return CommandResponse(AuthenticateResponse{.token = std::move(*token)});
 }
 
 void Store::remember(const MemberAttributes& attributes) {

@@ -1,12 +1,14 @@
 #pragma once
-// The state machine behind Raft: applies commands to the key space, the leases and the list of
-// members, in log order, and hands their events to the watches. Deterministic (key_space.h).
+// The state machine behind Raft: applies commands to the key space, the leases, the users and the
+// list of members, in log order, and hands their events to the watches. Deterministic
+// (key_space.h).
 //
 // Lives on the loop thread.
 
 #include <map>
 #include <memory>
 
+#include "firmware/etcd/auth/auth_book.h"
 #include "firmware/etcd/mvcc/applied_once.h"
 #include "firmware/etcd/mvcc/command.h"
 #include "firmware/etcd/mvcc/watch_hub.h"
@@ -15,7 +17,7 @@ namespace tripod::etcd {
 
 using CommandResponse =
     std::variant<PutResponse, DeleteRangeResponse, TxnResponse, CompactionResponse,
-                 LeaseGrantResponse, LeaseRevokeResponse, std::monostate>;
+                 LeaseGrantResponse, LeaseRevokeResponse, AuthenticateResponse, std::monostate>;
 using CommandReply = grpc::Reply<CommandResponse>;
 
 class Store {
@@ -38,7 +40,10 @@ class Store {
   KeySpace& space() { return *space_; }
   const KeySpace& space() const { return *space_; }
   LeaseBook& leases() { return leases_; }
+  const LeaseBook& leases() const { return leases_; }
   WatchHub& watches() { return *watches_; }
+  AuthBook& auth() { return auth_; }
+  const AuthBook& auth() const { return auth_; }
   StateDb& db() { return db_; }
   /// What members told about themselves.
   const std::map<MemberId, MemberAttributes>& members() const { return members_; }
@@ -46,12 +51,14 @@ class Store {
  private:
   explicit Store(StateDb db) : db_(std::move(db)) {}
   CommandReply run(CommandRequest request, MonotonicTime now, Events& events);
+  CommandReply change_auth(AuthCommand command, MonotonicTime now);
   CommandReply grant(const LeaseGrantRequest& request, MonotonicTime now);
   CommandReply revoke(const LeaseRevokeRequest& request, Events& events);
   void remember(const MemberAttributes& attributes);
 
   StateDb db_;
   LeaseBook leases_;
+  AuthBook auth_;
   std::unique_ptr<KeySpace> space_;
   std::unique_ptr<WatchHub> watches_;
   std::map<MemberId, MemberAttributes> members_;

@@ -1,6 +1,8 @@
 #include "firmware/etcd/rpc/client_port.h"
 
 #include "firmware/etcd/api/codec.h"
+#include "firmware/etcd/rpc/auth_service.h"
+#include "firmware/etcd/rpc/credentials.h"
 #include "firmware/etcd/rpc/gateway/gateway.h"
 #include "firmware/etcd/rpc/health.h"
 #include "firmware/etcd/rpc/watch_stream.h"
@@ -23,37 +25,43 @@ grpc::Status undecodable() {
 }
 
 template <typename Request, typename Response>
-using Method = Task<grpc::Reply<Response>> (Member::*)(Request);
+using Method = Task<grpc::Reply<Response>> (Member::*)(Request, Credentials);
 
 template <typename Request, typename Response>
 Task<grpc::Reply<Bytes>> call(Member* member, Method<Request, Response> method, bool require_leader,
-                              Bytes bytes) {
+                              Credentials who, Bytes bytes) {
   if (require_leader && member->leader() == 0) co_return reject(outcome::no_leader);
   auto request = decode<Request>(bytes);
   if (!request) co_return std::unexpected(undecodable());
   bytes = {};
-  auto reply = co_await (member->*method)(std::move(*request));
+  auto reply = co_await (member->*method)(std::move(*request), std::move(who));
   if (!reply) co_return std::unexpected(std::move(reply.error()));
   co_return encode(*reply);
 }
 
-Task<grpc::Reply<Bytes>> leases(Member* member, bool require_leader) {
+Task<grpc::Reply<Bytes>> leases(Member* member, bool require_leader, Credentials who) {
   if (require_leader && member->leader() == 0) co_return reject(outcome::no_leader);
-  auto reply = co_await member->lease_leases();
+  auto reply = co_await member->lease_leases(std::move(who));
   if (!reply) co_return std::unexpected(std::move(reply.error()));
   co_return encode(*reply);
 }
 
-Task<grpc::Reply<Bytes>> status(Member* member) {
+Task<grpc::Reply<Bytes>> status(Member* member, Credentials who) {
+  auto allowed = co_await member->require_root(std::move(who));
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   auto reply = member->status();
   if (!reply) co_return std::unexpected(std::move(reply.error()));
   co_return encode(*reply);
 }
 
 /// Only what is: alarms follow the disk, and are set and cleared by nobody else.
-Task<grpc::Reply<Bytes>> alarm(Member* member, Bytes bytes) {
+Task<grpc::Reply<Bytes>> alarm(Member* member, Credentials who, Bytes bytes) {
   auto request = decode<AlarmRequest>(bytes);
   if (!request) co_return std::unexpected(undecodable());
+  auto allowed =
+      co_await (request->action == AlarmAction::get ? member->require_user(std::move(who))
+                                                    : member->require_root(std::move(who)));
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   if (request->action != AlarmAction::get) {
     co_return grpc::reject(grpc::StatusCode::unimplemented,
                            "alarms cannot be set or cleared by request");
@@ -66,9 +74,11 @@ Task<grpc::Reply<Bytes>> alarm(Member* member, Bytes bytes) {
   co_return encode(response);
 }
 
-Task<grpc::Reply<Bytes>> hash_kv(Member* member, Bytes bytes) {
+Task<grpc::Reply<Bytes>> hash_kv(Member* member, Credentials who, Bytes bytes) {
   auto request = decode<HashKVRequest>(bytes);
   if (!request) co_return std::unexpected(undecodable());
+  auto allowed = co_await member->require_root(std::move(who));
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   auto hash = member->hash(request->revision);
   if (!hash) co_return std::unexpected(std::move(hash.error()));
   HashKVResponse response{.hash = hash->hash,
@@ -82,6 +92,8 @@ Task<grpc::Reply<Bytes>> hash_kv(Member* member, Bytes bytes) {
 Task<grpc::Status> snapshot(Member* member, grpc::ServerCall call) {
   auto request = co_await call.read();
   if (!request) co_return request.error();
+  auto allowed = co_await member->require_root(credentials_of(call.context()));
+  if (!allowed) co_return allowed.error();
   auto stream = co_await member->snapshot();
   if (!stream) co_return stream.error();
   std::uint64_t remaining = (*stream)->size_bytes() - Sha256::digest_bytes;
@@ -99,12 +111,14 @@ Task<grpc::Status> snapshot(Member* member, grpc::ServerCall call) {
 }
 
 Task<grpc::Status> watch(Member* member, grpc::ServerCall stream) {
-  WatchStream watches(*member, stream, requires_leader(stream.context()));
+  WatchStream watches(*member, stream, requires_leader(stream.context()),
+                      credentials_of(stream.context()));
   co_return co_await watches.run();
 }
 
 Task<grpc::Status> keep_alive(Member* member, grpc::ServerCall stream) {
   const bool require_leader = requires_leader(stream.context());
+  const Credentials who = credentials_of(stream.context());
   for (;;) {
     auto message = co_await stream.read();
     if (!message) co_return message.error();
@@ -112,7 +126,7 @@ Task<grpc::Status> keep_alive(Member* member, grpc::ServerCall stream) {
     auto request = decode<LeaseKeepAliveRequest>(**message);
     if (!request) co_return undecodable();
     if (require_leader && member->leader() == 0) co_return outcome::no_leader.status();
-    auto reply = co_await member->lease_keep_alive(*request);
+    auto reply = co_await member->lease_keep_alive(*request, who);
     if (!reply) co_return reply.error();
     if (auto written = co_await stream.write(encode(*reply)); !written) co_return written.error();
   }
@@ -143,16 +157,21 @@ struct ClientPort::Implementation {
     unary(member, "Cluster/MemberList", &Member::member_list);
     server.add_unary("/etcdserverpb.Lease/LeaseLeases",
                      [&member](grpc::CallContext context, Bytes) {
-                       return leases(&member, requires_leader(context));
+                       return leases(&member, requires_leader(context), credentials_of(context));
                      });
     server.add_unary("/etcdserverpb.Maintenance/Status",
-                     [&member](grpc::CallContext, Bytes) { return status(&member); });
-    server.add_unary("/etcdserverpb.Maintenance/Alarm", [&member](grpc::CallContext, Bytes bytes) {
-      return alarm(&member, std::move(bytes));
-    });
-    server.add_unary("/etcdserverpb.Maintenance/HashKV", [&member](grpc::CallContext, Bytes bytes) {
-      return hash_kv(&member, std::move(bytes));
-    });
+                     [&member](grpc::CallContext context, Bytes) {
+                       return status(&member, credentials_of(context));
+                     });
+    server.add_unary("/etcdserverpb.Maintenance/Alarm",
+                     [&member](grpc::CallContext context, Bytes bytes) {
+                       return alarm(&member, credentials_of(context), std::move(bytes));
+                     });
+    server.add_unary("/etcdserverpb.Maintenance/HashKV",
+                     [&member](grpc::CallContext context, Bytes bytes) {
+                       return hash_kv(&member, credentials_of(context), std::move(bytes));
+                     });
+    add_auth_service(server, member);
     server.add_stream("/etcdserverpb.Maintenance/Snapshot", grpc::MethodType::server_stream,
                       [&member](grpc::ServerCall call) { return snapshot(&member, call); });
     server.add_stream("/etcdserverpb.Watch/Watch", grpc::MethodType::bidi_stream,
@@ -165,7 +184,8 @@ struct ClientPort::Implementation {
   void unary(Member& member, std::string_view path, Method<Request, Response> method) {
     server.add_unary("/etcdserverpb." + std::string(path),
                      [&member, method](grpc::CallContext context, Bytes bytes) {
-                       return call(&member, method, requires_leader(context), std::move(bytes));
+                       return call(&member, method, requires_leader(context),
+                                   credentials_of(context), std::move(bytes));
                      });
   }
 

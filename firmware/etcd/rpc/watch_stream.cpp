@@ -42,10 +42,12 @@ struct WatchStream::Entry final : WatchSink {
   std::unique_ptr<HubWatch> watch;
 };
 
-WatchStream::WatchStream(Member& member, grpc::ServerCall call, bool require_leader)
+WatchStream::WatchStream(Member& member, grpc::ServerCall call, bool require_leader,
+                         Credentials who)
     : member_(member),
       call_(call),
       require_leader_(require_leader),
+      who_(std::move(who)),
       scope_(member.world().executor) {}
 
 WatchStream::~WatchStream() = default;
@@ -89,8 +91,8 @@ Task<void> WatchStream::read_loop() {
       end_.set(grpc::Status{grpc::StatusCode::internal, "grpc: error unmarshalling request"});
       co_return;
     }
-    if (const auto* wanted = std::get_if<WatchCreateRequest>(&request->request)) {
-      create(*wanted);
+    if (auto* wanted = std::get_if<WatchCreateRequest>(&request->request)) {
+      co_await create(std::move(*wanted));
     } else if (const auto* unwanted = std::get_if<WatchCancelRequest>(&request->request)) {
       cancel(unwanted->watch_id);
     } else {
@@ -107,20 +109,27 @@ void WatchStream::refuse(std::string reason) {
   send(std::move(response), member_.revision());
 }
 
-void WatchStream::create(const WatchCreateRequest& request) {
-  if (request.start_revision < 0) return refuse(std::string(outcome::compacted.text));
+Task<void> WatchStream::create(WatchCreateRequest request) {
+  if (request.start_revision < 0) co_return refuse(std::string(outcome::compacted.text));
+  const Bytes first = request.key.empty() ? Bytes(1, '\0') : request.key;
+  auto allowed = co_await member_.require_read(first, request.range_end, who_);
+  if (!allowed) {
+    // As the text of a gRPC error, which is what etcd's clients look for.
+    co_return refuse(std::format("rpc error: code = {} desc = {}",
+                                 grpc::name_of(allowed.error().code), allowed.error().message));
+  }
   const bool unbounded = request.range_end == BytesView("\0", 1);
   if (!request.range_end.empty() && !unbounded && request.key >= request.range_end) {
-    return refuse("mvcc: watcher range is empty");
+    co_return refuse("mvcc: watcher range is empty");
   }
   if (watches_.size() >= limits_.watches_max)
-    return refuse(std::string(outcome::too_many_requests.text));
+    co_return refuse(std::string(outcome::too_many_requests.text));
   std::int64_t id = request.watch_id;
   if (id == 0) {
     while (watches_.contains(next_id_)) ++next_id_;
     id = next_id_++;
   } else if (watches_.contains(id)) {
-    return refuse("mvcc: duplicate watch ID provided on the WatchStream");
+    co_return refuse("mvcc: duplicate watch ID provided on the WatchStream");
   }
   auto entry = std::make_unique<Entry>(*this, id, request);
   WatchResponse response{.watch_id = id, .created = true};

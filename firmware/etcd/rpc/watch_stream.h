@@ -25,7 +25,7 @@ class WatchStream {
     std::size_t watches_max = 10'000;
   };
 
-  WatchStream(Member& member, grpc::ServerCall call, bool require_leader);
+  WatchStream(Member& member, grpc::ServerCall call, bool require_leader, Credentials who);
   ~WatchStream();
   /// Until the client is done or gone, or the leader is.
   Task<grpc::Status> run();
@@ -37,7 +37,7 @@ class WatchStream {
   Task<void> write_loop();
   Task<void> progress_loop();
   Task<void> leader_loop();
-  void create(const WatchCreateRequest& request);
+  Task<void> create(WatchCreateRequest request);
   void refuse(std::string reason);
   void cancel(std::int64_t id);
   void request_progress();
@@ -54,6 +54,7 @@ class WatchStream {
   grpc::ServerCall call_;
   Limits limits_;
   bool require_leader_;
+  Credentials who_;
   std::map<std::int64_t, std::unique_ptr<Entry>> watches_;
   std::vector<std::unique_ptr<Entry>> retired_;  // destroyed outside of their own calls
   std::int64_t next_id_ = 0;

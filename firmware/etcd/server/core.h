@@ -50,10 +50,16 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
 
   /// Proposes and unwraps, or says why not.
   template <typename Response>
-  Task<grpc::Reply<Response>> write(CommandRequest request);
+  Task<grpc::Reply<Response>> write(CommandRequest request, Credentials who);
   Outcome why_timeout(MonotonicTime started) const;
   MemberId leader() const { return replica->raft().leader().value; }
   void promote_leases_if_leading();
+
+  // auth.cpp
+  /// Who that is; waits until this member knows of the token.
+  Task<grpc::Reply<OnBehalfOf>> identify(Credentials who);
+  Task<std::string> hash_password(std::string password);
+  Task<bool> password_matches(std::string password, std::string hash);
 
   // leases.cpp: what only the leader can answer
   Task<grpc::Reply<Bytes>> ask_leader(Bytes request);
@@ -94,14 +100,24 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
 };
 
 template <typename Response>
-Task<grpc::Reply<Response>> Member::Implementation::write(CommandRequest request) {
+Task<grpc::Reply<Response>> Member::Implementation::write(CommandRequest request, Credentials who) {
   if (stopping) co_return reject(outcome::stopped);
   if (housekeeper->no_space() && !std::holds_alternative<DeleteRangeRequest>(request) &&
       !std::holds_alternative<CompactionRequest>(request) &&
-      !std::holds_alternative<LeaseRevokeRequest>(request)) {
+      !std::holds_alternative<LeaseRevokeRequest>(request) &&
+      !std::holds_alternative<AuthCommand>(request)) {
     co_return reject(outcome::no_space);
   }
-  auto reply = co_await proposals->propose(std::move(request));
+  OnBehalfOf caller;
+  if (!who.is_board()) {
+    caller.emplace();
+    if (store->auth().enabled()) {
+      auto identified = co_await identify(std::move(who));
+      if (!identified) co_return std::unexpected(std::move(identified.error()));
+      caller = std::move(*identified);
+    }
+  }
+  auto reply = co_await proposals->propose(std::move(request), std::move(caller));
   if (!reply) co_return std::unexpected(std::move(reply.error()));
   co_return std::get<Response>(std::move(*reply));
 }

@@ -2,6 +2,7 @@
 // time left. Other members pass such requests on: one byte of kind, then the request as protobuf;
 // the answer is a byte of gRPC code and the response or text.
 #include "firmware/etcd/api/codec.h"
+#include "firmware/etcd/mvcc/authorize.h"
 #include "firmware/etcd/server/core.h"
 #include "platform/async/sync.h"
 
@@ -114,6 +115,7 @@ Task<grpc::Reply<Bytes>> Member::Implementation::time_to_live(LeaseTimeToLiveReq
 void Member::Implementation::expire_leases() {
   lease_timer =
       world.clock.call_at(world.clock.now() + Milliseconds(500), [this] { expire_leases(); });
+  store->auth().tokens().expire(world.clock.now());
   if (!store->leases().primary()) return;
   std::vector<LeaseId> expired;
   store->leases().expire(world.clock.now(), expired);
@@ -141,7 +143,16 @@ Task<void> Member::Implementation::publish_attributes() {
   }
 }
 
-Task<grpc::Reply<LeaseKeepAliveResponse>> Member::lease_keep_alive(LeaseKeepAliveRequest request) {
+Task<grpc::Reply<LeaseKeepAliveResponse>> Member::lease_keep_alive(LeaseKeepAliveRequest request,
+                                                                   Credentials who) {
+  const Store& store = *implementation_->store;
+  auto caller = co_await implementation_->identify(std::move(who));
+  if (!caller) co_return std::unexpected(std::move(caller.error()));
+  if (*caller && store.auth().enabled()) {
+    if (!(*caller)->auth_revision) co_return reject(outcome::user_empty);
+    auto refused = may_write_lease(store.auth(), store.leases(), **caller, request.id);
+    if (refused) co_return reject(*refused);
+  }
   // Taken before the question: whoever sees a later revision knows that the lease may be gone.
   const Revision revision = implementation_->store->space().revision();
   auto reply = decode_answer<LeaseKeepAliveResponse>(
@@ -154,9 +165,24 @@ Task<grpc::Reply<LeaseKeepAliveResponse>> Member::lease_keep_alive(LeaseKeepAliv
 }
 
 Task<grpc::Reply<LeaseTimeToLiveResponse>> Member::lease_time_to_live(
-    LeaseTimeToLiveRequest request) {
+    LeaseTimeToLiveRequest request, Credentials who) {
+  auto allowed = co_await require_user(who);
+  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
+  const Store& store = *implementation_->store;
+  const std::uint64_t auth_revision = store.auth().revision();
+  if (request.keys) {
+    auto caller = co_await implementation_->identify(std::move(who));
+    if (!caller) co_return std::unexpected(std::move(caller.error()));
+    if (*caller) {
+      auto refused = may_read_lease(store.auth(), store.leases(), **caller, request.id);
+      if (refused) co_return reject(*refused);
+    }
+  }
   auto reply = decode_answer<LeaseTimeToLiveResponse>(
       co_await implementation_->ask_leader(Bytes(1, kind_time_to_live) + encode(request)));
+  if (request.keys && store.auth().enabled() && auth_revision != store.auth().revision()) {
+    co_return reject(outcome::auth_old_revision);
+  }
   if (reply) fill(reply->header);
   co_return reply;
 }

@@ -24,13 +24,13 @@ Proposals::Proposals(os::Clock& clock, MemberId self, std::uint64_t life, Limits
       failed_(metrics.counter("etcd_server_proposals_failed_total",
                               "The total number of failed proposals seen.")) {}
 
-Task<CommandReply> Proposals::propose(CommandRequest request) {
+Task<CommandReply> Proposals::propose(CommandRequest request, OnBehalfOf caller) {
   if (stopped_) co_return reject(outcome::stopped);
   if (pending_.size() >= limits_.pending_max || pending_bytes_ >= limits_.pending_bytes_max) {
     co_return reject(outcome::too_many_requests);
   }
   Bytes command;
-  append_command(command, {self_, life_, next_sequence_}, request);
+  append_command(command, {self_, life_, next_sequence_}, request, caller);
   if (command.size() > limits_.request_bytes_max + 64) co_return reject(outcome::request_too_large);
   const std::uint64_t sequence = next_sequence_++;
   if (collected_.data.size() + command.size() > limits_.batch_bytes_max) send_collected();

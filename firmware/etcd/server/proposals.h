@@ -34,8 +34,8 @@ class Proposals {
             Send send, std::function<Outcome(MonotonicTime started)> why_timeout,
             metrics::Registry& metrics);
 
-  /// The result of the command once it was applied here.
-  Task<CommandReply> propose(CommandRequest request);
+  /// The result of the command once it was applied here. `caller` as of Command.
+  Task<CommandReply> propose(CommandRequest request, OnBehalfOf caller = {});
 
   /// Proposes what was collected. Called as the turn begins.
   void flush();

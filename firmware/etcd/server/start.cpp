@@ -87,6 +87,7 @@ Result<> Member::Implementation::open(PeerTls tls) {
       });
   if (!opened) return wrap("etcd state", opened.error());
   store = std::move(*opened);
+  store->auth().tokens().set_ttl(options.auth_token_ttl);
   if (auto owner = check_owner(store->db(), plan, state_path); !owner) return owner;
 
   raft::Setup setup{.id = {plan.self},

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "firmware/etcd/api/messages.h"
+#include "firmware/etcd/api/auth_messages.h"
 
 namespace tripod::etcd::rpc {
 namespace {
@@ -47,6 +47,41 @@ constexpr Route routes[] = {
                                          "/etcdserverpb.Maintenance/Status"),
     route<HashKVRequest, HashKVResponse>("/v3/maintenance/hashkv",
                                          "/etcdserverpb.Maintenance/HashKV"),
+
+    route<AuthEnableRequest, AuthChangeResponse>("/v3/auth/enable",
+                                                 "/etcdserverpb.Auth/AuthEnable"),
+    route<AuthDisableRequest, AuthChangeResponse>("/v3/auth/disable",
+                                                  "/etcdserverpb.Auth/AuthDisable"),
+    route<AuthStatusRequest, AuthStatusResponse>("/v3/auth/status",
+                                                 "/etcdserverpb.Auth/AuthStatus"),
+    route<AuthenticateRequest, AuthenticateResponse>("/v3/auth/authenticate",
+                                                     "/etcdserverpb.Auth/Authenticate"),
+    route<AuthUserAddRequest, AuthChangeResponse>("/v3/auth/user/add",
+                                                  "/etcdserverpb.Auth/UserAdd"),
+    route<AuthUserGetRequest, AuthUserGetResponse>("/v3/auth/user/get",
+                                                   "/etcdserverpb.Auth/UserGet"),
+    route<AuthUserListRequest, AuthUserListResponse>("/v3/auth/user/list",
+                                                     "/etcdserverpb.Auth/UserList"),
+    route<AuthUserDeleteRequest, AuthChangeResponse>("/v3/auth/user/delete",
+                                                     "/etcdserverpb.Auth/UserDelete"),
+    route<AuthUserChangePasswordRequest, AuthChangeResponse>(
+        "/v3/auth/user/changepw", "/etcdserverpb.Auth/UserChangePassword"),
+    route<AuthUserGrantRoleRequest, AuthChangeResponse>("/v3/auth/user/grant",
+                                                        "/etcdserverpb.Auth/UserGrantRole"),
+    route<AuthUserRevokeRoleRequest, AuthChangeResponse>("/v3/auth/user/revoke",
+                                                         "/etcdserverpb.Auth/UserRevokeRole"),
+    route<AuthRoleAddRequest, AuthChangeResponse>("/v3/auth/role/add",
+                                                  "/etcdserverpb.Auth/RoleAdd"),
+    route<AuthRoleGetRequest, AuthRoleGetResponse>("/v3/auth/role/get",
+                                                   "/etcdserverpb.Auth/RoleGet"),
+    route<AuthRoleListRequest, AuthRoleListResponse>("/v3/auth/role/list",
+                                                     "/etcdserverpb.Auth/RoleList"),
+    route<AuthRoleDeleteRequest, AuthChangeResponse>("/v3/auth/role/delete",
+                                                     "/etcdserverpb.Auth/RoleDelete"),
+    route<AuthRoleGrantPermissionRequest, AuthChangeResponse>(
+        "/v3/auth/role/grant", "/etcdserverpb.Auth/RoleGrantPermission"),
+    route<AuthRoleRevokePermissionRequest, AuthChangeResponse>(
+        "/v3/auth/role/revoke", "/etcdserverpb.Auth/RoleRevokePermission"),
 };
 
 }  // namespace
