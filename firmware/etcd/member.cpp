@@ -267,6 +267,9 @@ Revision Member::revision() const {
 bool Member::no_space() const {
   return implementation_->housekeeper->no_space();
 }
+void Member::run_in_background(Task<void> task) {
+  if (!implementation_->stopping) implementation_->scope.spawn(std::move(task));
+}
 const os::World& Member::world() const {
   return implementation_->world;
 }

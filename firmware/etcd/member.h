@@ -120,6 +120,9 @@ class Member {
   std::optional<Duration> without_leader() const;
   /// For comparing members; reads the whole table.
   grpc::Reply<KeySpaceHash> hash(Revision revision);
+  /// Runs `task` beside the calls, at most until stop(): for what must be tidied up after a caller
+  /// who went away. Dropped when the member is stopping.
+  void run_in_background(Task<void> task);
   const os::World& world() const;
   metrics::Registry& metrics();
 

@@ -5,9 +5,6 @@
 namespace tripod::etcd {
 namespace table {
 
-TRIPOD_WIRE(KeyValue, field<1>(&KeyValue::key), field<2>(&KeyValue::create_revision),
-            field<3>(&KeyValue::mod_revision), field<4>(&KeyValue::version),
-            field<5>(&KeyValue::value), field<6>(&KeyValue::lease));
 TRIPOD_WIRE(Event, field<1>(&Event::type), field<2>(&Event::kv), field<3>(&Event::prev_kv));
 
 TRIPOD_WIRE(RangeRequest, field<1>(&RangeRequest::key), field<2>(&RangeRequest::range_end),

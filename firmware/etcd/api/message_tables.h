@@ -29,6 +29,9 @@ namespace table {
 TRIPOD_WIRE(ResponseHeader, field<1>(&ResponseHeader::cluster_id),
             field<2>(&ResponseHeader::member_id), field<3>(&ResponseHeader::revision),
             field<4>(&ResponseHeader::raft_term));
+TRIPOD_WIRE(KeyValue, field<1>(&KeyValue::key), field<2>(&KeyValue::create_revision),
+            field<3>(&KeyValue::mod_revision), field<4>(&KeyValue::version),
+            field<5>(&KeyValue::value), field<6>(&KeyValue::lease));
 
 /// Messages without fields: an empty table.
 template <typename T>

@@ -2,6 +2,7 @@
 
 #include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/rpc/auth_service.h"
+#include "firmware/etcd/rpc/coordination/coordination.h"
 #include "firmware/etcd/rpc/credentials.h"
 #include "firmware/etcd/rpc/gateway/gateway.h"
 #include "firmware/etcd/rpc/health.h"
@@ -174,6 +175,8 @@ struct ClientPort::Implementation {
     add_auth_service(server, member);
     server.add_stream("/etcdserverpb.Maintenance/Snapshot", grpc::MethodType::server_stream,
                       [&member](grpc::ServerCall call) { return snapshot(&member, call); });
+    add_lock_service(server, member);
+    add_election_service(server, member);
     server.add_stream("/etcdserverpb.Watch/Watch", grpc::MethodType::bidi_stream,
                       [&member](grpc::ServerCall stream) { return watch(&member, stream); });
     server.add_stream("/etcdserverpb.Lease/LeaseKeepAlive", grpc::MethodType::bidi_stream,

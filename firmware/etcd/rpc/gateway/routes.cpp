@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "firmware/etcd/api/auth_messages.h"
+#include "firmware/etcd/api/coordination_messages.h"
+#include "firmware/etcd/api/messages.h"
 
 namespace tripod::etcd::rpc {
 namespace {
@@ -82,6 +84,18 @@ constexpr Route routes[] = {
         "/v3/auth/role/grant", "/etcdserverpb.Auth/RoleGrantPermission"),
     route<AuthRoleRevokePermissionRequest, AuthChangeResponse>(
         "/v3/auth/role/revoke", "/etcdserverpb.Auth/RoleRevokePermission"),
+
+    route<LockRequest, LockResponse>("/v3/lock/lock", "/v3lockpb.Lock/Lock"),
+    route<UnlockRequest, UnlockResponse>("/v3/lock/unlock", "/v3lockpb.Lock/Unlock"),
+
+    route<CampaignRequest, CampaignResponse>("/v3/election/campaign",
+                                             "/v3electionpb.Election/Campaign"),
+    route<ProclaimRequest, ProclaimResponse>("/v3/election/proclaim",
+                                             "/v3electionpb.Election/Proclaim"),
+    route<LeaderRequest, LeaderResponse>("/v3/election/leader", "/v3electionpb.Election/Leader"),
+    route<LeaderRequest, LeaderResponse>("/v3/election/observe", "/v3electionpb.Election/Observe",
+                                         Flow::server_stream),
+    route<ResignRequest, ResignResponse>("/v3/election/resign", "/v3electionpb.Election/Resign"),
 };
 
 }  // namespace
