@@ -199,6 +199,21 @@ class Harness:
                 return int(member["name"].rpartition("-")[2])
         raise ValueError(f"no member {member_id:x}")
 
+    # an etcd member without a client
+
+    def etcd_http(self, method, path, body=None, board=1, timeout=15):
+        """The answer of a member's client port over HTTP/1.1; read it, then it is closed after the test."""
+        connection = http.client.HTTPSConnection(self.cluster.board(board).address, tripod_cluster.CLIENT_PORT,
+                                                 timeout=timeout, context=self.cluster.etcd_tls())
+        self.cleanups.callback(connection.close)
+        connection.request(method, path, body if body is None or isinstance(body, (bytes, str)) else json.dumps(body))
+        return connection.getresponse()
+
+    def gateway(self, path, body, board=1):
+        """(status, object) of one call of the JSON gateway."""
+        answer = self.etcd_http("POST", f"/v3/{path}", body, board)
+        return answer.status, json.loads(answer.read())
+
     # the API without a client
 
     def api(self, board=None, timeout=10):
