@@ -111,7 +111,9 @@ void SimLane::run(os::Callback work, os::Callback done) {
   MonotonicTime start = std::max(busy_until_, simulation.now());
   busy_until_ = start + simulation.random().between(low_, high_);
   queue_.at(busy_until_, [this, work = std::move(work), done = std::move(done)]() mutable {
+    if (before_) before_();
     work();
+    if (after_ && !after_()) return;
     queue_.post(std::move(done));
   });
 }
@@ -120,6 +122,11 @@ void SimLane::set_latency(Duration low, Duration high) {
   CHECK(low <= high);
   low_ = low;
   high_ = high;
+}
+
+void SimLane::set_hooks(std::function<void()> before, std::function<bool()> after) {
+  before_ = std::move(before);
+  after_ = std::move(after);
 }
 
 void SimEntropy::fill(std::span<std::byte> out) {
@@ -232,12 +239,22 @@ void SimMachine::write(LogLevel level, std::string_view component, std::string_v
   simulation_.trace(std::format("{} {} {} {}", hostname_, name_of(level), component, line));
 }
 
+namespace {
+
+/// SQLite's list of VFSes is the process's, so a disk's name must differ from all others there.
+std::string disk_name(const std::string& board) {
+  static std::uint64_t disks = 0;
+  return std::format("{}-{}", board, ++disks);
+}
+
+}  // namespace
+
 SimBoard::SimBoard(Simulation& simulation, SimFabric& fabric, std::string name, std::string ip)
     : name_(std::move(name)),
       queue_(simulation),
       clock_(queue_),
       network_(fabric, queue_, std::move(ip)),
-      disk_(name_, simulation.random()),
+      disk_(disk_name(name_), simulation.random()),
       storage_(disk_),
       storage_lane_(queue_, std::chrono::microseconds(200), std::chrono::milliseconds(3)),
       crypto_lane_(queue_, std::chrono::microseconds(500), std::chrono::milliseconds(2)),

@@ -70,12 +70,16 @@ class SimLane final : public os::Lane {
   SimLane(BoardQueue& queue, Duration low, Duration high) : queue_(queue), low_(low), high_(high) {}
   void run(os::Callback work, os::Callback done) override;
   void set_latency(Duration low, Duration high);
+  /// Called around each job. When `after` says false the power went meanwhile: nobody learns of it.
+  void set_hooks(std::function<void()> before, std::function<bool()> after);
 
  private:
   BoardQueue& queue_;
   Duration low_;
   Duration high_;
   MonotonicTime busy_until_;
+  std::function<void()> before_;
+  std::function<bool()> after_;
 };
 
 class SimEntropy final : public os::Entropy {
@@ -127,8 +131,7 @@ class SimMachine final : public os::Board, public LogSink {
 
 class SimBoard {
  public:
-  /// `name` is unique in the process: the disk's VFS is called after it. `ip` is its address in the
-  /// fabric.
+  /// `name` is its host name, `ip` its address in the fabric.
   SimBoard(Simulation& simulation, SimFabric& fabric, std::string name, std::string ip);
 
   os::World world();

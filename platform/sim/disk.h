@@ -74,6 +74,11 @@ class Disk {
   /// now, as by cut_power(). tripped() tells.
   void trip_after(std::uint64_t operations) { trip_in_ = operations + 1; }
   bool tripped() const { return tripped_; }
+  /// Takes trip_after() back.
+  void trip_never() { trip_in_ = 0; }
+  /// From now on a sync says it is done and does nothing: a cheat that tests must notice.
+  void ignore_syncs() { syncs_ignored_ = true; }
+  bool syncs_ignored() const { return syncs_ignored_; }
   /// The n-th write or sync from now fails once.
   void fail_after(std::uint64_t operations, DiskError error);
   void set_capacity(std::uint64_t bytes) { capacity_bytes_ = bytes; }
@@ -98,6 +103,7 @@ class Disk {
   std::uint64_t capacity_bytes_ = UINT64_MAX;
   std::uint64_t trip_in_ = 0;  // 0: never
   bool tripped_ = false;
+  bool syncs_ignored_ = false;
   std::uint64_t fail_in_ = 0;
   DiskError failure_ = DiskError::none;
   std::unique_ptr<sqlite3_vfs> vfs_;

@@ -115,9 +115,7 @@ class SimCluster::BoardNetwork final : public os::Network {
 SimCluster::SimCluster(std::uint64_t seed)
     : simulation_(seed),
       fabric_(make_fabric(simulation_, links_)),
-      client_(std::make_unique<sim::SimBoard>(
-          simulation_, fabric_, std::format("client-{}-{}", seed, static_cast<const void*>(this)),
-          "10.0.0.99")),
+      client_(std::make_unique<sim::SimBoard>(simulation_, fabric_, "client", "10.0.0.99")),
       scope_(std::make_unique<Scope>(client_->queue())) {
   if (std::getenv("TRIPOD_TRACE") != nullptr) {
     simulation_.set_trace_observer([](MonotonicTime when, std::string_view line) {
@@ -127,9 +125,8 @@ SimCluster::SimCluster(std::uint64_t seed)
     });
   }
   for (std::size_t node = 0; node < size; ++node) {
-    nodes_[node].board = std::make_unique<sim::SimBoard>(
-        simulation_, fabric_,
-        std::format("node-{}-{}-{}", seed, node, static_cast<const void*>(this)), ip_of(node));
+    nodes_[node].board = std::make_unique<sim::SimBoard>(simulation_, fabric_,
+                                                         std::format("node{}", node), ip_of(node));
     start(node);
   }
 }
@@ -194,6 +191,7 @@ void SimCluster::stop(std::size_t index) {
   Scope stopping(client_->queue());
   stopping.spawn(node.member->stop());
   CHECK(run_until([&] { return stopping.idle(); }, std::chrono::minutes(1)));
+  run_for(Milliseconds(1));  // who was waiting there takes the refusal
   node.member.reset();
 }
 
@@ -203,6 +201,16 @@ void SimCluster::isolate(std::size_t node) {
     links_.cut(ip_of(node), ip_of(other));
     links_.cut(ip_of(other), ip_of(node));
   }
+}
+
+void SimCluster::cut(std::size_t from, std::size_t to) {
+  links_.cut(ip_of(from), ip_of(to));
+}
+
+void SimCluster::set_loss(double share) {
+  sim::LinkQuality quality = links_.quality();
+  quality.loss = quality.duplication = share;
+  links_.set_quality(quality);
 }
 
 std::optional<std::size_t> SimCluster::find_leader() {

@@ -29,7 +29,15 @@ class SimCluster {
   sim::SimBoard& board(std::size_t node) { return *nodes_[node].board; }
   /// Cuts `node` off from the others, both ways.
   void isolate(std::size_t node);
+  /// One direction only.
+  void cut(std::size_t from, std::size_t to);
   void heal() { links_.heal(); }
+  /// Loses and repeats that share of the packets.
+  void set_loss(double share);
+  void after(Duration time, os::Callback callback) {
+    simulation_.at(simulation_.now() + time, std::move(callback));
+  }
+  std::uint64_t trace_hash() const { return simulation_.trace_hash(); }
 
   /// The node that leads, and knows no later leader; waits for it.
   std::size_t leader();
