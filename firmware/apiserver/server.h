@@ -30,7 +30,7 @@ struct Options {
   std::chrono::seconds min_request_timeout{
       1800};  // of watches without timeoutSeconds: this to twice this
   std::chrono::seconds event_ttl{3600};
-  std::chrono::seconds etcd_compaction_interval{300};
+  std::chrono::milliseconds etcd_compaction_interval{300'000};
   std::size_t watch_cache_events_max = 1000;  // per resource, for watches that resume
   std::size_t max_request_body_bytes = 3 * 1024 * 1024;
 };

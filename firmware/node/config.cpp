@@ -53,6 +53,7 @@ constexpr ini::Key keys[] = {
     {"apiserver", "etcd-certfile", Kind::path, ""},
     {"apiserver", "etcd-keyfile", Kind::path, ""},
     {"apiserver", "etcd-prefix", Kind::text, "/registry"},
+    {"apiserver", "etcd-compaction-interval", Kind::duration, "5m", 1'000, 24 * hour_ms},
 
     {"controller-manager", "leader-elect", Kind::boolean, "true"},
     {"controller-manager", "leader-elect-lease-duration", Kind::duration, "15s", 1'000, hour_ms},

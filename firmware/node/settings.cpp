@@ -1,5 +1,7 @@
 #include "firmware/node/settings.h"
 
+#include <algorithm>
+
 namespace tripod::node {
 namespace {
 
@@ -59,6 +61,10 @@ etcd::RemoteOptions etcd_remote_options(const Config& config, os::Entropy& entro
   options.first = entropy.next() % options.endpoints.size();  // boards spread over the members
   options.tls = std::move(tls);
   options.prefix = config.values.text("apiserver", "etcd-prefix");
+  // Compaction keeps at least its interval of history; a watch has to resume from within.
+  options.progress_interval =
+      std::min(options.progress_interval,
+               config.values.duration("apiserver", "etcd-compaction-interval") / 3);
   return options;
 }
 
@@ -67,6 +73,7 @@ apiserver::Options apiserver_options(const Config& config) {
   apiserver::Options options;
   options.advertise_address = values.text("apiserver", "bind-address");
   options.secure_port = static_cast<std::uint16_t>(values.integer("apiserver", "secure-port"));
+  options.etcd_compaction_interval = values.duration("apiserver", "etcd-compaction-interval");
   options.service_cluster_ip_range = values.text("apiserver", "service-cluster-ip-range");
   return options;
 }

@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration finishing_max = 2s;  // for the peer to close after our last word
+constexpr Duration probe_pace = 5s;     // what gRPC servers tolerate of pings (etcd's default)
 
 }  // namespace
 
@@ -16,6 +17,8 @@ struct NetworkTransport::Entry {
   std::unique_ptr<Connection> connection;
   ClientProtocol* client = nullptr;  // the connection's protocol
   bool pinged = false;
+  std::optional<MonotonicTime> probed_at;
+  std::unique_ptr<os::Operation> probe;  // its time limit
 };
 
 NetworkTransport::NetworkTransport(os::Executor& executor, os::Clock& clock, os::Network& network,
@@ -164,6 +167,20 @@ void NetworkTransport::sweep() {
     }
   }
   arm();
+}
+
+void NetworkTransport::probe(Duration limit) {
+  const MonotonicTime now = clock_.now();
+  for (const auto& entry : entries_) {
+    if (entry->connection->closing() || entry->client->active() == 0) continue;
+    if (entry->probed_at && now - *entry->probed_at < probe_pace) continue;
+    if (!entry->connection->protocol()->ping()) continue;
+    entry->probed_at = now;
+    entry->probe = clock_.call_at(now + limit, [&connection = *entry->connection, now] {
+      if (connection.received_at() >= now) return;
+      connection.abort({ErrorCode::timeout, "the server does not answer"});
+    });
+  }
 }
 
 Task<void> NetworkTransport::drain() {

@@ -45,6 +45,10 @@ class NetworkTransport final : public Transport {
 
   /// An empty `head.authority` becomes host:port. Fails with what connecting failed with.
   Task<Result<std::unique_ptr<Call>>> open(RequestHead head, std::optional<Bytes> body) override;
+  /// Asks whether the server is still there (an HTTP/2 ping on each busy connection, at most one in
+  /// five seconds): a connection on which nothing comes within `limit` is closed, and what is under
+  /// way on it fails with `timeout`.
+  void probe(Duration limit);
   /// Closes all connections; what is under way fails with `closed`.
   Task<void> drain();
   std::size_t connections() const { return entries_.size(); }

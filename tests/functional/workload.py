@@ -61,9 +61,12 @@ class Writer(threading.Thread):
 class PodHistory(threading.Thread):
     """Watches a namespace's pods from a board that stays up and keeps the most that were alive at once."""
 
+    resource = "pods"
+
     def __init__(self, cluster, board, namespace):
         super().__init__(daemon=True)
         self.cluster, self.board, self.namespace = cluster, cluster.board(board), namespace
+        self.connections = 0
         self.alive, self.created, self.most, self.error = set(), set(), 0, None
         self.began, self.ending = threading.Event(), False
 
@@ -79,7 +82,8 @@ class PodHistory(threading.Thread):
                 return
 
     def follow(self, version):
-        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        path = f"/api/v1/namespaces/{self.namespace}/{self.resource}"
+        self.connections += 1
         connection = http.client.HTTPSConnection(self.board.address, 6444, timeout=30, context=self.cluster.tls())
         try:
             if version is None:
@@ -121,6 +125,33 @@ class PodHistory(threading.Thread):
         if self.error:
             raise self.error
         return self
+
+
+class ConfigMapHistory(PodHistory):
+    """The same for ConfigMaps, event by event, as an informer on that board sees them."""
+
+    resource = "configmaps"
+
+    def __init__(self, cluster, board, namespace):
+        super().__init__(cluster, board, namespace)
+        self.events = []  # (type, name, resource version)
+
+    def see(self, kind, item):
+        self.events.append((kind, item["metadata"]["name"], int(item["metadata"]["resourceVersion"])))
+
+    def added(self):
+        return [name for kind, name, _ in list(self.events) if kind == "ADDED"]
+
+    def check(self, acknowledged):
+        """Every acknowledged creation was told once, in the order of the store."""
+        added = self.added()
+        twice = {name for name in added if added.count(name) > 1} if len(set(added)) < len(added) else set()
+        if twice:
+            raise Failure(f"{self.board.name} told twice of {sorted(twice)[:10]}")
+        nothing_lost(acknowledged, set(added))
+        versions = [version for _, _, version in self.events]
+        if versions != sorted(versions):
+            raise Failure(f"{self.board.name} told events out of order")
 
 
 def present(t, namespace, board=None, selector=""):

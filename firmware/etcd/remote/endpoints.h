@@ -32,14 +32,19 @@ struct RemoteOptions {
       tls;
   std::string prefix;  // a key that this client may read; asked for the newest revision
 
-  std::chrono::milliseconds connect_timeout{3000};     // TCP and TLS
-  std::chrono::milliseconds revision_timeout{1000};    // one attempt to learn the newest revision
-  std::chrono::milliseconds read_timeout{5000};        // one attempt to read
-  std::chrono::milliseconds write_timeout{8000};       // etcd itself gives up after 7 s
-  std::chrono::milliseconds call_timeout{10'000};      // all attempts of a call together
-  std::chrono::milliseconds suspicion{5000};           // how long a failed endpoint is avoided
-  std::chrono::milliseconds watch_ack_timeout{5000};   // for a watch to be acknowledged
-  std::chrono::milliseconds progress_timeout{100};     // then progress is asked for again
+  std::chrono::milliseconds connect_timeout{3000};    // TCP and TLS
+  std::chrono::milliseconds revision_timeout{500};    // first attempt to learn the newest revision
+  std::chrono::milliseconds read_timeout{5000};       // first attempt to read; doubled by the next
+  std::chrono::milliseconds write_timeout{8000};      // etcd itself gives up after 7 s
+  std::chrono::milliseconds probe_after{800};         // a call waits for so long: is anybody there?
+  std::chrono::milliseconds probe_timeout{2000};      // nobody is: the connection is closed
+  std::chrono::milliseconds call_timeout{10'000};     // all attempts of a call together
+  std::chrono::milliseconds suspicion{5000};          // how long a failed endpoint is avoided
+  std::chrono::milliseconds watch_ack_timeout{5000};  // for a watch to be acknowledged
+  std::chrono::milliseconds progress_timeout{100};    // then progress is asked for again
+  /// How old the place may be from which a watch without events resumes: well below what compaction
+  /// leaves.
+  std::chrono::milliseconds progress_interval{60'000};
   std::size_t partial_events_bytes_max = 256U << 20U;  // fragments of one revision
 };
 

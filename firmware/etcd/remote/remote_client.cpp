@@ -16,7 +16,7 @@ using grpc::StatusCode;
 
 constexpr Duration pause_min = 20ms;  // before an endpoint that failed lately is tried again
 constexpr Duration pause_max = 500ms;
-constexpr Duration without_leader = 500ms;  // an election goes on; it may be over soon
+constexpr Duration election_pause = 500ms;
 
 /// What a failed attempt says of the endpoint.
 bool endpoint_failed(const Status& status) {
@@ -92,8 +92,13 @@ Task<Reply<Bytes>> RemoteClient::send(std::string method, Bytes request, Plan pl
   while (true) {
     Endpoint& endpoint = endpoints_.pick();
     const Duration left = deadline - world_.clock.now();
+    auto probe = world_.clock.call_at(world_.clock.now() + options_.probe_after, [this, &endpoint] {
+      endpoint.transport.probe(options_.probe_timeout);
+    });
     Attempt done = co_await attempt(&endpoint, method, request, plan,
                                     std::min<Duration>(plan.attempt_max, left));
+    probe.reset();
+    plan.attempt_max *= 2;  // all may be slow
     if (done.reply) {
       endpoints_.answered(endpoint);
       co_return std::move(done.reply);
@@ -106,7 +111,9 @@ Task<Reply<Bytes>> RemoteClient::send(std::string method, Bytes request, Plan pl
       endpoints_.answered(endpoint);
       co_return std::move(done.reply);
     }
-    endpoints_.failed(endpoint, turned_away(status) ? without_leader : options_.suspicion, status);
+    // A member that can say what is wrong may soon be well: an election, mostly.
+    const bool speaks = status.message.starts_with("etcdserver:");
+    endpoints_.failed(endpoint, speaks ? election_pause : options_.suspicion, status);
     const bool repeat = plan.repeatable || !done.sent || turned_away(status);
     if (!repeat || world_.clock.now() + pause >= deadline) {
       if (status.code == StatusCode::cancelled) status.code = StatusCode::deadline_exceeded;

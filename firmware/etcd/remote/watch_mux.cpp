@@ -178,8 +178,10 @@ Task<void> WatchMux::write_loop() {
   }
 }
 
-/// A stream on which nothing happens may be one whose server hangs.
+/// A stream on which nothing happens may be one whose server hangs. And a watch that hears nothing
+/// has to learn how far the store is, or compaction would leave it behind.
 Task<void> WatchMux::guard_loop(const Endpoint* endpoint) {
+  MonotonicTime asked = world_.clock.now();
   while (co_await async::sleep_for(world_.clock, guard_interval)) {
     const MonotonicTime now = world_.clock.now();
     if (endpoints_.left(*endpoint)) {
@@ -187,6 +189,10 @@ Task<void> WatchMux::guard_loop(const Endpoint* endpoint) {
     } else if (!creations_.empty() &&
                now - creations_.front().since >= options_.watch_ack_timeout) {
       end_->set(Status{StatusCode::deadline_exceeded, "a watch was not acknowledged"});
+    } else if (now - asked >= options_.progress_interval) {
+      asked = now;
+      for (auto& [id, entry] : entries_) entry->wants_progress = true;
+      ask_progress();
     }
   }
 }

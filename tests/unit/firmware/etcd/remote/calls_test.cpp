@@ -77,6 +77,22 @@ TEST_F(RemoteTest, a_write_that_is_not_answered_in_time_is_not_repeated) {
   EXPECT_TRUE(two.calls.empty());
 }
 
+TEST_F(RemoteTest, a_frozen_endpoint_loses_its_calls_soon) {
+  EXPECT_TRUE(put().has_value());
+  one.freeze();
+  std::optional<Reply<PutResponse>> written;
+  std::optional<Reply<RangeResponse>> read;
+  Scope scope(executor);
+  scope.spawn(http::test::keep(client->put({.key = "k", .value = "v"}), &written));
+  scope.spawn(http::test::keep(client->range({.key = "k", .range_end = {}}), &read));
+  clock.advance(3s);
+  ASSERT_TRUE(written.has_value());
+  EXPECT_EQ(written->error().code, StatusCode::unavailable);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_TRUE(read->has_value());
+  EXPECT_EQ(two.calls, Calls{"KV/Range"});  // and not the write
+}
+
 TEST_F(RemoteTest, a_write_turned_away_without_a_leader_is_repeated) {
   one.failure = outcome::no_leader.status();
   EXPECT_TRUE(put().has_value());

@@ -77,6 +77,9 @@ class FakeEtcd {
     listener_.reset();
   }
 
+  /// As SIGSTOP: the newest connection stays and nothing is read from it.
+  void freeze() { network_.last_server_side->set_reading(false); }
+
   FakeStream& stream() { return *streams_.back(); }
   std::size_t streams() const { return streams_.size(); }
 

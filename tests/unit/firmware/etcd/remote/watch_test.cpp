@@ -186,6 +186,17 @@ TEST_F(RemoteWatchTest, progress_is_asked_for_until_it_comes) {
   EXPECT_EQ(one.stream().count<WatchProgressRequest>(), 3U);
 }
 
+TEST_F(RemoteWatchTest, a_quiet_watch_learns_from_time_to_time_how_far_the_store_is) {
+  Told told;
+  auto kept = watch(told, 5);
+  clock.advance(62s);
+  EXPECT_GE(one.stream().count<WatchProgressRequest>(), 1U);
+  say(one, progress(300));
+  one.stop();
+  clock.advance(1s);
+  EXPECT_EQ(two.stream().creations().front().start_revision, 301);
+}
+
 TEST_F(RemoteWatchTest, a_destroyed_watch_is_cancelled_and_hears_no_more) {
   Told a;
   Told b;
@@ -208,6 +219,16 @@ TEST_F(RemoteWatchTest, a_hanging_endpoint_loses_its_watches_to_one_that_answers
   ASSERT_EQ(two.streams(), 1U);
   EXPECT_EQ(two.stream().creations().front().start_revision, 6);
   EXPECT_FALSE(one.stream().open);
+}
+
+TEST_F(RemoteWatchTest, a_frozen_endpoint_loses_its_watches) {
+  Told told;
+  auto kept = watch(told, 5);
+  one.freeze();
+  EXPECT_TRUE(finish(client->read_revision()).has_value());
+  clock.advance(3s);
+  ASSERT_EQ(two.streams(), 1U);
+  EXPECT_EQ(two.stream().creations().front().start_revision, 5);
 }
 
 TEST_F(RemoteWatchTest, a_watch_that_is_not_acknowledged_is_made_elsewhere) {
