@@ -201,25 +201,6 @@ Task<grpc::Reply<MemberListResponse>> Member::member_list(MemberListRequest requ
   co_return response;
 }
 
-grpc::Reply<StatusResponse> Member::status() const {
-  if (implementation_->stopped) return reject(outcome::stopped);
-  Store& store = *implementation_->store;
-  const raft::Status raft = implementation_->replica->raft().status();
-  StatusResponse response;
-  response.version = server_version;
-  response.storage_version = storage_version;
-  response.db_size = store.db().size_bytes();
-  response.db_size_in_use = response.db_size - store.db().free_bytes();
-  response.leader = raft.leader.value;
-  response.raft_index = raft.committed.value;
-  response.raft_term = raft.term.value;
-  response.raft_applied_index = raft.applied.value;
-  if (!raft.leader) response.errors.emplace_back(outcome::no_leader.text);
-  if (no_space()) response.errors.push_back(std::format("memberID:{} alarm:NOSPACE ", id()));
-  fill(response.header);
-  return response;
-}
-
 Task<grpc::Reply<std::shared_ptr<SnapshotStream>>> Member::snapshot() {
   if (implementation_->stopping) co_return reject(outcome::stopped);
   auto stream = co_await implementation_->snapshots->open();

@@ -70,6 +70,8 @@ class Member {
   Task<grpc::Reply<LeaseLeasesResponse>> lease_leases(Credentials who = Credentials::board());
   Task<grpc::Reply<MemberListResponse>> member_list(MemberListRequest request,
                                                     Credentials who = Credentials::board());
+  Task<grpc::Reply<AlarmResponse>> alarm(AlarmRequest request);
+  Task<grpc::Reply<HashKVResponse>> hash_kv(HashKVRequest request);
   grpc::Reply<StatusResponse> status() const;
   /// The state as it is now, as bytes (server/snapshots.h); to be read to its end before stop().
   Task<grpc::Reply<std::shared_ptr<SnapshotStream>>> snapshot();
@@ -114,8 +116,10 @@ class Member {
   std::uint64_t term() const;
   std::uint64_t applied_index() const;
   Revision revision() const;
-  /// True while writes are refused because the disk is full.
+  /// True while writes are refused because this member's disk is full.
   bool no_space() const;
+  /// The cluster's alarms as this member knows them, and NOSPACE of its own while its disk is full.
+  std::vector<AlarmMember> alarms(AlarmType type = AlarmType::none) const;
   /// How long there has been no leader; nullopt while there is one.
   std::optional<Duration> without_leader() const;
   /// For comparing members; reads the whole table.

@@ -27,6 +27,9 @@ struct Options {
   Milliseconds election_timeout{1000};
   std::size_t max_request_bytes = 1536 * 1024;
   std::size_t max_txn_ops = 128;
+  /// A put, transaction or lease that may take state.db past it raises the NOSPACE alarm. 0: etcd's
+  /// default; negative: no quota.
+  std::int64_t quota_backend_bytes = 0;
   /// How often an idle watch that asked for progress_notify hears of it.
   Duration watch_progress_notify_interval = std::chrono::minutes(10);
 

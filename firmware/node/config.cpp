@@ -31,6 +31,7 @@ constexpr ini::Key keys[] = {
     {"etcd", "initial-cluster-token", Kind::text, "tripod"},
     {"etcd", "heartbeat-interval", Kind::integer, "100", 10, 10'000},
     {"etcd", "election-timeout", Kind::integer, "1000", 50, 50'000},
+    {"etcd", "quota-backend-bytes", Kind::integer, "0", -1, std::int64_t{1} << 40},
     {"etcd", "cert-file", Kind::path, ""},
     {"etcd", "key-file", Kind::path, ""},
     {"etcd", "trusted-ca-file", Kind::path, ""},

@@ -44,6 +44,7 @@ etcd::Options etcd_options(const Config& config) {
   options.advertise_client_urls = texts(values.urls("etcd", "advertise-client-urls"));
   options.heartbeat_interval = Milliseconds(values.integer("etcd", "heartbeat-interval"));
   options.election_timeout = Milliseconds(values.integer("etcd", "election-timeout"));
+  options.quota_backend_bytes = values.integer("etcd", "quota-backend-bytes");
   options.client_cert_auth = values.boolean("etcd", "client-cert-auth");
   options.auth_token_ttl = std::chrono::seconds(values.integer("etcd", "auth-token-ttl"));
   options.bcrypt_cost = static_cast<unsigned>(values.integer("etcd", "bcrypt-cost"));

@@ -105,6 +105,12 @@ TRIPOD_WIRE(AlarmRequest, field<1>(&AlarmRequest::action), field<2>(&AlarmReques
             field<3>(&AlarmRequest::alarm));
 TRIPOD_WIRE(AlarmMember, field<1>(&AlarmMember::member_id), field<2>(&AlarmMember::alarm));
 TRIPOD_WIRE(AlarmResponse, field<1>(&AlarmResponse::header), field<2>(&AlarmResponse::alarms));
+TRIPOD_WIRE(DefragmentResponse, field<1>(&DefragmentResponse::header));
+TRIPOD_WIRE(HashResponse, field<1>(&HashResponse::header), field<2>(&HashResponse::hash));
+TRIPOD_WIRE(DowngradeRequest, field<1>(&DowngradeRequest::action),
+            field<2>(&DowngradeRequest::version));
+TRIPOD_WIRE(DowngradeResponse, field<1>(&DowngradeResponse::header),
+            field<2>(&DowngradeResponse::version));
 TRIPOD_WIRE(HashKVRequest, field<1>(&HashKVRequest::revision));
 TRIPOD_WIRE(HashKVResponse, field<1>(&HashKVResponse::header), field<2>(&HashKVResponse::hash),
             field<3>(&HashKVResponse::compact_revision), field<4>(&HashKVResponse::hash_revision));
@@ -113,6 +119,10 @@ template <>
 struct Wire<WatchProgressRequest> : EmptyWire<WatchProgressRequest> {};
 template <>
 struct Wire<LeaseLeasesRequest> : EmptyWire<LeaseLeasesRequest> {};
+template <>
+struct Wire<DefragmentRequest> : EmptyWire<DefragmentRequest> {};
+template <>
+struct Wire<HashRequest> : EmptyWire<HashRequest> {};
 template <>
 struct Wire<StatusRequest> : EmptyWire<StatusRequest> {};
 
@@ -275,6 +285,12 @@ TRIPOD_INSTANTIATE(DowngradeInfo);
 TRIPOD_INSTANTIATE(AlarmRequest);
 TRIPOD_INSTANTIATE(AlarmMember);
 TRIPOD_INSTANTIATE(AlarmResponse);
+TRIPOD_INSTANTIATE(DefragmentRequest);
+TRIPOD_INSTANTIATE(DefragmentResponse);
+TRIPOD_INSTANTIATE(HashRequest);
+TRIPOD_INSTANTIATE(HashResponse);
+TRIPOD_INSTANTIATE(DowngradeRequest);
+TRIPOD_INSTANTIATE(DowngradeResponse);
 TRIPOD_INSTANTIATE(HashKVRequest);
 TRIPOD_INSTANTIATE(HashKVResponse);
 TRIPOD_INSTANTIATE(StatusRequest);

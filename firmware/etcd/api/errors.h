@@ -123,6 +123,12 @@ inline constexpr Outcome timeout_applied_index{
     Code::unavailable,
     "etcdserver: request timed out, waiting for the applied index took too long"};
 inline constexpr Outcome corrupt{Code::data_loss, "etcdserver: corrupt cluster"};
+inline constexpr Outcome wrong_downgrade_version_format{
+    Code::invalid_argument, "etcdserver: wrong downgrade target version format"};
+inline constexpr Outcome invalid_downgrade_target_version{
+    Code::invalid_argument, "etcdserver: invalid downgrade target version"};
+inline constexpr Outcome no_inflight_downgrade{Code::failed_precondition,
+                                               "etcdserver: no inflight downgrade job"};
 inline constexpr Outcome canceled{Code::cancelled, "etcdserver: request canceled"};
 
 }  // namespace outcome

@@ -350,6 +350,31 @@ struct AlarmResponse {
   std::vector<AlarmMember> alarms;
 };
 
+struct DefragmentRequest {};
+
+struct DefragmentResponse {
+  ResponseHeader header;
+};
+
+struct HashRequest {};
+
+struct HashResponse {
+  ResponseHeader header;
+  std::uint32_t hash = 0;
+};
+
+enum class DowngradeAction : std::uint8_t { validate = 0, enable = 1, cancel = 2 };
+
+struct DowngradeRequest {
+  DowngradeAction action = DowngradeAction::validate;
+  std::string version;
+};
+
+struct DowngradeResponse {
+  ResponseHeader header;
+  std::string version;  // of the cluster
+};
+
 struct HashKVRequest {
   Revision revision = 0;
 };

@@ -40,6 +40,10 @@ template <>
 inline constexpr std::array<std::string_view, 3> enumerator_names<AlarmType>{"NONE", "NOSPACE",
                                                                              "CORRUPT"};
 
+template <>
+inline constexpr std::array<std::string_view, 3> enumerator_names<DowngradeAction>{
+    "VALIDATE", "ENABLE", "CANCEL"};
+
 /// Specialised for messages with a oneof: the names of its alternatives.
 template <typename Message>
 inline constexpr std::array<std::string_view, 0> alternative_names{};

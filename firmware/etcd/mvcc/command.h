@@ -29,7 +29,7 @@ struct MemberAttributes {
 
 using CommandRequest =
     std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest,
-                 LeaseRevokeRequest, MemberAttributes, AuthCommand>;
+                 LeaseRevokeRequest, MemberAttributes, AuthCommand, AlarmRequest>;
 
 /// Who proposed it: a member, a number drawn for this life of it, and one that this life uses once,
 /// rising from 1.

@@ -56,6 +56,7 @@ Result<> StateDb::prepare() {
       {&put_lease_, "INSERT OR REPLACE INTO lease(id, ttl) VALUES(?,?)"},
       {&erase_lease_, "DELETE FROM lease WHERE id = ?"},
       {&get_fact_, "SELECT value FROM fact WHERE name = ?"},
+      {&page_count_, "PRAGMA page_count"},
       {&set_fact_, "INSERT OR REPLACE INTO fact(name, value) VALUES(?,?)"},
       {&erase_fact_, "DELETE FROM fact WHERE name = ?"},
   };
@@ -64,6 +65,9 @@ Result<> StateDb::prepare() {
     if (!prepared) return std::unexpected(prepared.error());
     *statement = std::move(*prepared);
   }
+  auto page_bytes = database_->query_int64("PRAGMA page_size");
+  if (!page_bytes) return std::unexpected(page_bytes.error());
+  page_bytes_ = *page_bytes;
   return {};
 }
 
@@ -225,7 +229,10 @@ void StateDb::each_blob(std::string_view prefix,
 }
 
 std::int64_t StateDb::size_bytes() {
-  return must(database_->size_bytes(), *this);
+  must(page_count_.step(), *this);
+  const std::int64_t pages = page_count_.column_int64(0);
+  page_count_.reset();
+  return pages * page_bytes_;
 }
 std::int64_t StateDb::free_bytes() {
   return must(database_->free_bytes(), *this);

@@ -71,6 +71,7 @@ class StateDb {
   /// Ends the open transaction, if any.
   void commit();
 
+  /// As it will be once everything is committed; cheap.
   std::int64_t size_bytes();
   std::int64_t free_bytes();
 
@@ -84,7 +85,8 @@ class StateDb {
   // Statements die before their database.
   std::unique_ptr<sqlite::Database> database_;
   sqlite::Statement insert_, erase_, read_, read_head_, scan_, scan_heads_;
-  sqlite::Statement put_lease_, erase_lease_, get_fact_, set_fact_, erase_fact_;
+  sqlite::Statement put_lease_, erase_lease_, get_fact_, set_fact_, erase_fact_, page_count_;
+  std::int64_t page_bytes_ = 0;
   bool writing_ = false;
   std::size_t uncommitted_bytes_ = 0;
 };

@@ -26,6 +26,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, const std::s
   store->db_.each_blob(AuthBook::fact_prefix, [&](std::string_view name, BytesView value) {
     store->auth_.restore(name, value);
   });
+  store->alarms_.restore(store->db_);
   store->db_.each_blob("once/", [&](std::string_view name, BytesView value) {
     MemberId origin = 0;
     name.remove_prefix(5);
@@ -48,7 +49,9 @@ void Store::apply(std::uint64_t index, BytesView data, MonotonicTime now,
     if (!once_.first(command.id)) continue;
     Events events;
     const auto refused = authorize(auth_, leases_, command.caller, command.request);
+    const bool grows = quota_cost(command.request) > 0;
     CommandReply reply = refused ? reject(*refused) : run(std::move(command.request), now, events);
+    grew_ = grew_ || (grows && reply.has_value());
     watches_->publish(events);
     done(command.id, std::move(reply));
   }
@@ -74,6 +77,7 @@ CommandReply widen(grpc::Reply<Response> reply) {
 }  // namespace
 
 CommandReply Store::run(CommandRequest request, MonotonicTime now, Events& events) {
+  if (auto refused = alarms_.refuses(request)) return reject(*refused);
   if (auto* put = std::get_if<PutRequest>(&request))
     return widen(space_->put(std::move(*put), events));
   if (auto* range = std::get_if<DeleteRangeRequest>(&request)) {
@@ -89,6 +93,7 @@ CommandReply Store::run(CommandRequest request, MonotonicTime now, Events& event
   if (auto* command = std::get_if<AuthCommand>(&request)) {
     return change_auth(std::move(*command), now);
   }
+  if (auto* alarm = std::get_if<AlarmRequest>(&request)) return change_alarms(*alarm);
   remember(std::get<MemberAttributes>(request));
   return CommandResponse(std::monostate{});
 }
@@ -128,6 +133,21 @@ CommandReply Store::change_auth(AuthCommand command, MonotonicTime now) {
   }
   if (!token) return std::unexpected(std::move(token.error()));
   return CommandResponse(AuthenticateResponse{.token = std::move(*token)});
+}
+
+CommandReply Store::change_alarms(const AlarmRequest& request) {
+  AlarmResponse response;
+  const AlarmMember alarm{request.member_id, request.alarm};
+  if (request.action == AlarmAction::get) {
+    response.alarms = alarms_.list(request.alarm);
+  } else if (request.action == AlarmAction::activate && alarm.alarm != AlarmType::none) {
+    alarms_.activate(alarm, db_);
+    response.alarms.push_back(alarm);
+  } else if (request.action == AlarmAction::deactivate && alarms_.deactivate(alarm, db_)) {
+    response.alarms.push_back(alarm);
+  }
+  response.header.revision = space_->revision();
+  return CommandResponse(std::move(response));
 }
 
 void Store::remember(const MemberAttributes& attributes) {

@@ -9,15 +9,16 @@
 #include <memory>
 
 #include "firmware/etcd/auth/auth_book.h"
+#include "firmware/etcd/mvcc/alarm_book.h"
 #include "firmware/etcd/mvcc/applied_once.h"
 #include "firmware/etcd/mvcc/command.h"
 #include "firmware/etcd/mvcc/watch_hub.h"
 
 namespace tripod::etcd {
 
-using CommandResponse =
-    std::variant<PutResponse, DeleteRangeResponse, TxnResponse, CompactionResponse,
-                 LeaseGrantResponse, LeaseRevokeResponse, AuthenticateResponse, std::monostate>;
+using CommandResponse = std::variant<PutResponse, DeleteRangeResponse, TxnResponse,
+                                     CompactionResponse, LeaseGrantResponse, LeaseRevokeResponse,
+                                     AuthenticateResponse, AlarmResponse, std::monostate>;
 using CommandReply = grpc::Reply<CommandResponse>;
 
 class Store {
@@ -44,6 +45,9 @@ class Store {
   WatchHub& watches() { return *watches_; }
   AuthBook& auth() { return auth_; }
   const AuthBook& auth() const { return auth_; }
+  const AlarmBook& alarms() const { return alarms_; }
+  /// Whether a command applied since the last call made the state larger.
+  bool take_growth() { return std::exchange(grew_, false); }
   StateDb& db() { return db_; }
   /// What members told about themselves.
   const std::map<MemberId, MemberAttributes>& members() const { return members_; }
@@ -54,6 +58,7 @@ class Store {
   CommandReply change_auth(AuthCommand command, MonotonicTime now);
   CommandReply grant(const LeaseGrantRequest& request, MonotonicTime now);
   CommandReply revoke(const LeaseRevokeRequest& request, Events& events);
+  CommandReply change_alarms(const AlarmRequest& request);
   void remember(const MemberAttributes& attributes);
 
   StateDb db_;
@@ -62,9 +67,11 @@ class Store {
   std::unique_ptr<KeySpace> space_;
   std::unique_ptr<WatchHub> watches_;
   std::map<MemberId, MemberAttributes> members_;
+  AlarmBook alarms_;
   AppliedOnce once_;
   std::uint64_t applied_index_ = 0;
   std::int64_t lease_ttl_min_seconds_ = 1;
+  bool grew_ = false;
 };
 
 }  // namespace tripod::etcd

@@ -6,6 +6,7 @@
 #include "firmware/etcd/rpc/credentials.h"
 #include "firmware/etcd/rpc/gateway/gateway.h"
 #include "firmware/etcd/rpc/health.h"
+#include "firmware/etcd/rpc/maintenance_service.h"
 #include "firmware/etcd/rpc/watch_stream.h"
 #include "firmware/etcd/server/snapshots.h"
 #include "firmware/etcd/version.h"
@@ -45,48 +46,6 @@ Task<grpc::Reply<Bytes>> leases(Member* member, bool require_leader, Credentials
   auto reply = co_await member->lease_leases(std::move(who));
   if (!reply) co_return std::unexpected(std::move(reply.error()));
   co_return encode(*reply);
-}
-
-Task<grpc::Reply<Bytes>> status(Member* member, Credentials who) {
-  auto allowed = co_await member->require_root(std::move(who));
-  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
-  auto reply = member->status();
-  if (!reply) co_return std::unexpected(std::move(reply.error()));
-  co_return encode(*reply);
-}
-
-/// Only what is: alarms follow the disk, and are set and cleared by nobody else.
-Task<grpc::Reply<Bytes>> alarm(Member* member, Credentials who, Bytes bytes) {
-  auto request = decode<AlarmRequest>(bytes);
-  if (!request) co_return std::unexpected(undecodable());
-  auto allowed =
-      co_await (request->action == AlarmAction::get ? member->require_user(std::move(who))
-                                                    : member->require_root(std::move(who)));
-  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
-  if (request->action != AlarmAction::get) {
-    co_return grpc::reject(grpc::StatusCode::unimplemented,
-                           "alarms cannot be set or cleared by request");
-  }
-  AlarmResponse response;
-  if (member->no_space() && (request->member_id == 0 || request->member_id == member->id())) {
-    response.alarms.push_back({member->id(), AlarmType::no_space});
-  }
-  member->fill(response.header);
-  co_return encode(response);
-}
-
-Task<grpc::Reply<Bytes>> hash_kv(Member* member, Credentials who, Bytes bytes) {
-  auto request = decode<HashKVRequest>(bytes);
-  if (!request) co_return std::unexpected(undecodable());
-  auto allowed = co_await member->require_root(std::move(who));
-  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
-  auto hash = member->hash(request->revision);
-  if (!hash) co_return std::unexpected(std::move(hash.error()));
-  HashKVResponse response{.hash = hash->hash,
-                          .compact_revision = hash->compact_revision,
-                          .hash_revision = hash->revision};
-  member->fill(response.header);
-  co_return encode(response);
 }
 
 /// The stream of the state in pieces; the last one is the digest of the others.
@@ -160,19 +119,8 @@ struct ClientPort::Implementation {
                      [&member](grpc::CallContext context, Bytes) {
                        return leases(&member, requires_leader(context), credentials_of(context));
                      });
-    server.add_unary("/etcdserverpb.Maintenance/Status",
-                     [&member](grpc::CallContext context, Bytes) {
-                       return status(&member, credentials_of(context));
-                     });
-    server.add_unary("/etcdserverpb.Maintenance/Alarm",
-                     [&member](grpc::CallContext context, Bytes bytes) {
-                       return alarm(&member, credentials_of(context), std::move(bytes));
-                     });
-    server.add_unary("/etcdserverpb.Maintenance/HashKV",
-                     [&member](grpc::CallContext context, Bytes bytes) {
-                       return hash_kv(&member, credentials_of(context), std::move(bytes));
-                     });
     add_auth_service(server, member);
+    add_maintenance_service(server, member);
     server.add_stream("/etcdserverpb.Maintenance/Snapshot", grpc::MethodType::server_stream,
                       [&member](grpc::ServerCall call) { return snapshot(&member, call); });
     add_lock_service(server, member);

@@ -80,8 +80,12 @@ Task<HealthHandler::Answer> HealthHandler::health(std::string query) {
   const Query asked = read_query(query);
   const bool serializable = says(asked, "serializable", "true");
   std::string reason;
-  if (member_.no_space() && !says(asked, "exclude", "NOSPACE")) {
-    reason = "ALARM NOSPACE";
+  for (const AlarmMember& alarm : member_.alarms()) {
+    const std::string_view name = alarm.alarm == AlarmType::corrupt ? "CORRUPT" : "NOSPACE";
+    if (!says(asked, "exclude", name)) reason = std::format("ALARM {}", name);
+  }
+  if (!reason.empty()) {
+    // Said already.
   } else if (!serializable && member_.leader() == 0) {
     reason = "RAFT NO LEADER";
   } else if (!serializable) {
@@ -99,8 +103,10 @@ Task<std::string> HealthHandler::failure_of(std::string check) {
     auto read = co_await member_.read_revision();
     if (!read) co_return "range error: " + rpc_error(read.error());
   }
-  // Local reads answer as long as this process runs; there are no learners, and corruption stops
-  // the member.
+  if (check == "data_corruption" && !member_.alarms(AlarmType::corrupt).empty()) {
+    co_return "alarm activated: CORRUPT";
+  }
+  // Local reads answer as long as this process runs, and there are no learners.
   co_return std::string();
 }
 

@@ -23,6 +23,7 @@ void Member::Implementation::after_apply() {
   store->watches().flush();
   reads->applied({store->applied_index()});
   promote_leases_if_leading();
+  watch_quota();
   housekeeper->after_apply();
 }
 

@@ -61,6 +61,15 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   Task<std::string> hash_password(std::string password);
   Task<bool> password_matches(std::string password, std::string hash);
 
+  // maintenance.cpp
+  /// Fails when the request needs more than the quota or the disk has, and has the alarm raised.
+  grpc::Reply<void> has_room_for(const CommandRequest& request);
+  void raise_alarm(AlarmMember alarm);
+  Task<void> propose_alarm(AlarmMember alarm);
+  bool over_quota(std::size_t cost);
+  /// Entries were applied: what was on its way when the quota was passed raises the alarm too.
+  void watch_quota();
+
   // leases.cpp: what only the leader can answer
   Task<grpc::Reply<Bytes>> ask_leader(Bytes request);
   Task<grpc::Reply<Bytes>> answer_as_leader(Bytes request);
@@ -95,6 +104,7 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   std::uint64_t next_observer = 1;
   std::shared_ptr<Implementation*> self =
       std::make_shared<Implementation*>(this);  // for observers' handles
+  std::set<std::pair<AlarmType, MemberId>> alarms_on_their_way;
   bool stopping = false;
   bool stopped = false;
 };
@@ -102,12 +112,7 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
 template <typename Response>
 Task<grpc::Reply<Response>> Member::Implementation::write(CommandRequest request, Credentials who) {
   if (stopping) co_return reject(outcome::stopped);
-  if (housekeeper->no_space() && !std::holds_alternative<DeleteRangeRequest>(request) &&
-      !std::holds_alternative<CompactionRequest>(request) &&
-      !std::holds_alternative<LeaseRevokeRequest>(request) &&
-      !std::holds_alternative<AuthCommand>(request)) {
-    co_return reject(outcome::no_space);
-  }
+  if (auto room = has_room_for(request); !room) co_return std::unexpected(std::move(room.error()));
   OnBehalfOf caller;
   if (!who.is_board()) {
     caller.emplace();
