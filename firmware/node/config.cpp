@@ -23,6 +23,7 @@ constexpr ini::Key keys[] = {
     {"etcd", "name", Kind::name, ""},
     {"etcd", "data-dir", Kind::path, ""},
     {"etcd", "listen-client-urls", Kind::urls, "http://127.0.0.1:2379"},
+    {"etcd", "listen-metrics-urls", Kind::urls, ""},
     {"etcd", "advertise-client-urls", Kind::urls, ""},
     {"etcd", "listen-peer-urls", Kind::urls, "http://127.0.0.1:2380"},
     {"etcd", "initial-advertise-peer-urls", Kind::urls, ""},
@@ -32,6 +33,7 @@ constexpr ini::Key keys[] = {
     {"etcd", "heartbeat-interval", Kind::integer, "100", 10, 10'000},
     {"etcd", "election-timeout", Kind::integer, "1000", 50, 50'000},
     {"etcd", "quota-backend-bytes", Kind::integer, "0", -1, std::int64_t{1} << 40},
+    {"etcd", "watch-progress-notify-interval", Kind::duration, "10m", 100, hour_ms},
     {"etcd", "cert-file", Kind::path, ""},
     {"etcd", "key-file", Kind::path, ""},
     {"etcd", "trusted-ca-file", Kind::path, ""},
@@ -172,6 +174,7 @@ class Checker {
   void check_etcd() {
     need("etcd", {"initial-cluster", "advertise-client-urls", "initial-advertise-peer-urls"});
     check_certificates("listen-client-urls", "cert-file", "key-file", "trusted-ca-file");
+    check_certificates("listen-metrics-urls", "cert-file", "key-file", "trusted-ca-file");
     check_certificates("listen-peer-urls", "peer-cert-file", "peer-key-file",
                        "peer-trusted-ca-file");
     if (values_.integer("etcd", "election-timeout") <

@@ -83,7 +83,7 @@ Result<Credentials> load_credentials(const Config& config, os::World world, bool
   bool etcd = config.has(Role::etcd);
   Files peer{"etcd", "peer-cert-file", "peer-key-file", "peer-trusted-ca-file"};
   const Wanted wanted[] = {
-      {etcd && any_tls(config, "listen-client-urls"),
+      {etcd && (any_tls(config, "listen-client-urls") || any_tls(config, "listen-metrics-urls")),
        &Credentials::etcd_server,
        server,
        {"etcd", "cert-file", "key-file", "trusted-ca-file"},

@@ -67,6 +67,7 @@ struct Node::Parts {
   std::unique_ptr<etcd::PrefixedClient> prefixed_etcd;
   std::unique_ptr<etcd::rpc::ClientPort> client_port;
   std::unique_ptr<http::Server> etcd_http;
+  std::list<std::unique_ptr<http::Server>> etcd_metrics_http;  // one a URL
   std::unique_ptr<apiserver::Server> api;
   std::unique_ptr<http::Server> api_http;
   std::list<http::InProcessTransport> transports;
@@ -124,13 +125,29 @@ Task<Result<>> Node::start_etcd() {
   p.local_etcd = std::make_unique<etcd::LocalClient>(*p.member);
   p.client_port = std::make_unique<etcd::rpc::ClientPort>(*p.member);
   http::TlsAccept accept;
-  if (p.credentials.etcd_server) accept = accept_with(p.world, p.credentials.etcd_server);
+  const auto urls = p.config.values.urls("etcd", "listen-client-urls");
+  if (std::ranges::any_of(urls, &ini::Url::tls)) {
+    accept = accept_with(p.world, p.credentials.etcd_server);
+  }
   p.etcd_http = p.serve(p.client_port->handler(), "etcd", std::move(accept));
-  for (const ini::Url& url : p.config.values.urls("etcd", "listen-client-urls")) {
+  for (const ini::Url& url : urls) {
     auto bound = p.etcd_http->listen(p.world.network, url.address);
     if (!bound) co_return wrap(p.config.values.where("etcd", "listen-client-urls"), bound.error());
   }
-  co_return Result<>{};
+  co_return serve_etcd_metrics();
+}
+
+Result<> Node::serve_etcd_metrics() {
+  Parts& p = *parts_;
+  for (const ini::Url& url : p.config.values.urls("etcd", "listen-metrics-urls")) {
+    http::TlsAccept accept;
+    if (url.tls) accept = accept_with(p.world, p.credentials.etcd_server);
+    auto& server = p.etcd_metrics_http.emplace_back(
+        p.serve(p.client_port->metrics_handler(), "etcd", std::move(accept)));
+    auto bound = server->listen(p.world.network, url.address);
+    if (!bound) return wrap(p.config.values.where("etcd", "listen-metrics-urls"), bound.error());
+  }
+  return {};
 }
 
 etcd::Client& Node::store() {
@@ -236,6 +253,7 @@ Task<void> Node::stop() {
   co_await p.drain(p.api_http.get(), drain_timeout);
   if (p.remote_etcd) co_await p.remote_etcd->stop();
   co_await p.drain(p.etcd_http.get(), local_drain_timeout);
+  for (auto& server : p.etcd_metrics_http) co_await p.drain(server.get(), local_drain_timeout);
   if (p.member) co_await p.member->stop();
   co_await p.drain(p.local_http.get(), local_drain_timeout);
   p.log.info("stopped");

@@ -37,6 +37,7 @@ class Node {
   explicit Node(std::unique_ptr<Parts> parts);
 
   Task<Result<>> start_etcd();
+  Result<> serve_etcd_metrics();
   /// What the API server keeps its objects in.
   etcd::Client& store();
   Task<Result<>> start_apiserver();

@@ -42,6 +42,8 @@ etcd::Options etcd_options(const Config& config) {
   options.listen_peer_urls = texts(values.urls("etcd", "listen-peer-urls"));
   options.initial_advertise_peer_urls = texts(values.urls("etcd", "initial-advertise-peer-urls"));
   options.advertise_client_urls = texts(values.urls("etcd", "advertise-client-urls"));
+  options.watch_progress_notify_interval =
+      values.duration("etcd", "watch-progress-notify-interval");
   options.heartbeat_interval = Milliseconds(values.integer("etcd", "heartbeat-interval"));
   options.election_timeout = Milliseconds(values.integer("etcd", "election-timeout"));
   options.quota_backend_bytes = values.integer("etcd", "quota-backend-bytes");

@@ -18,6 +18,7 @@ struct Server::Method {
   metrics::Counter* received = nullptr;
   metrics::Counter* sent = nullptr;
   std::array<metrics::Counter*, 17> handled{};  // by code, made when first needed
+  metrics::Histogram* seconds = nullptr;        // made when first needed
 };
 
 namespace detail {

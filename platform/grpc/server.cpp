@@ -186,7 +186,21 @@ void Server::add_stream(std::string path, MethodType type, StreamMethod method) 
   add(std::move(path), type).stream = std::move(method);
 }
 
-metrics::Counter& Server::handled(Method& method, StatusCode code) {
+void Server::count(Method& method, StatusCode code, MonotonicTime begin) {
+  if (method.seconds == nullptr) {
+    // The default buckets of Prometheus' client libraries, which grpc-ecosystem's middleware takes.
+    static const std::vector<double> bounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
+                                               0.5,   1,    2.5,   5,    10};
+    method.seconds = &metrics_.histogram("grpc_server_handling_seconds",
+                                         "Histogram of response latency (seconds) of gRPC that had "
+                                         "been application-level handled by "
+                                         "the server.",
+                                         bounds,
+                                         {{"grpc_method", method.name},
+                                          {"grpc_service", method.service},
+                                          {"grpc_type", std::string(name_of(method.type))}});
+  }
+  method.seconds->observe(std::chrono::duration<double>(clock_.now() - begin).count());
   metrics::Counter*& counter = method.handled[static_cast<std::size_t>(code)];
   if (counter == nullptr) {
     counter = &metrics_.counter(
@@ -197,7 +211,7 @@ metrics::Counter& Server::handled(Method& method, StatusCode code) {
          {"grpc_service", method.service},
          {"grpc_type", std::string(name_of(method.type))}});
   }
-  return *counter;
+  counter->add();
 }
 
 Server::Method* Server::find(std::string_view path, Status& why) const {
@@ -258,6 +272,7 @@ Task<Status> run_unary(detail::Invocation* call) {
 }  // namespace
 
 Task<void> Server::serve(std::unique_ptr<http::Exchange> exchange, Method* method) {
+  const MonotonicTime begin = clock_.now();
   method->started->add();
   exchange->set_body_limit(std::numeric_limits<std::size_t>::max());
   detail::Invocation call(*exchange, *method, limits_.message_bytes_max);
@@ -266,7 +281,7 @@ Task<void> Server::serve(std::unique_ptr<http::Exchange> exchange, Method* metho
   if (const auto timeout = exchange->request().headers.get("grpc-timeout"); !timeout.empty()) {
     auto limit = parse_timeout(timeout);
     if (!limit) {
-      handled(*method, StatusCode::internal).add();
+      count(*method, StatusCode::internal, begin);
       co_return co_await answer(std::move(exchange), 400,
                                 {StatusCode::internal, std::move(limit.error().message)});
     }
@@ -278,7 +293,7 @@ Task<void> Server::serve(std::unique_ptr<http::Exchange> exchange, Method* metho
   if (call.deadline && status.code == StatusCode::cancelled && clock_.now() >= *call.deadline) {
     status = expired();
   }
-  handled(*method, status.code).add();
+  count(*method, status.code, begin);
   call.finish(status);
 }
 

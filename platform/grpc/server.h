@@ -85,7 +85,8 @@ class Server final : public http::Handler {
   struct Method;
 
   Method& add(std::string path, MethodType type);
-  metrics::Counter& handled(Method& method, StatusCode code);
+  /// Counts a call that ended, and how long it took.
+  void count(Method& method, StatusCode code, MonotonicTime begin);
   Task<void> serve(std::unique_ptr<http::Exchange> exchange, Method* method);
   /// Null, and why, for a path that names no method.
   Method* find(std::string_view path, Status& why) const;

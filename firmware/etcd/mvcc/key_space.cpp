@@ -115,6 +115,7 @@ grpc::Reply<RangeResponse> KeySpace::range_at(const RangeRequest& request, Revis
   const Revision revision = request.revision <= 0 ? current : request.revision;
   if (revision < compact_revision_) return reject(outcome::compacted);
 
+  ++counts_.ranges;
   RangeResponse response;
   response.header.revision = current;
   const KeyRange range = KeyRange::of(request.key, request.range_end);
@@ -199,6 +200,8 @@ std::optional<Outcome> KeySpace::check_put(const PutRequest& request) {
 
 PutResponse KeySpace::run(PutRequest request, Write& write) {
   PutResponse response;
+  ++counts_.puts;
+  counts_.put_bytes += request.key.size() + request.value.size();
   if (request.prev_kv || request.ignore_value) {
     std::optional<KeyValue> previous = current(request.key);
     if (previous && request.ignore_value) request.value = previous->value;
@@ -244,6 +247,7 @@ void KeySpace::erase(BytesView key, Write& write) {
 
 DeleteRangeResponse KeySpace::run(const DeleteRangeRequest& request, Write& write) {
   DeleteRangeResponse response;
+  ++counts_.deletes;
   std::vector<Bytes> keys;
   index_.scan(KeyRange::of(request.key, request.range_end), [&](const IndexEntry& entry) {
     if (entry.alive()) {
@@ -388,6 +392,7 @@ grpc::Reply<TxnResponse> KeySpace::txn(TxnRequest request, Events& events) {
   std::size_t step = 0;
   std::size_t deletes = 0;
   if (auto refused = check_txn(request, path, step, deletes)) return reject(*refused);
+  ++counts_.txns;
   // No key is touched twice, so a transaction changes at most every key and what it puts.
   constexpr std::size_t puts_max = 100'000;
   if (deletes > 0 && index_.size() + puts_max > static_cast<std::size_t>(sub_revision_max)) {

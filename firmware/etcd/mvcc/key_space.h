@@ -34,6 +34,15 @@ class KeySpace {
   /// Reads below it fail; -1 before the first compaction.
   Revision compact_revision() const { return compact_revision_; }
   std::size_t key_count() const { return index_.size(); }
+  /// What this process did since it started, for metrics.
+  struct Counts {
+    std::uint64_t ranges = 0;
+    std::uint64_t puts = 0;
+    std::uint64_t deletes = 0;
+    std::uint64_t txns = 0;
+    std::uint64_t put_bytes = 0;
+  };
+  const Counts& counts() const { return counts_; }
 
   grpc::Reply<RangeResponse> range(const RangeRequest& request) {
     return range_at(request, revision_);
@@ -93,6 +102,7 @@ class KeySpace {
   StateDb& db_;
   LeaseBook& leases_;
   KeyIndex index_;
+  Counts counts_;
   Revision revision_ = 1;
   Revision compact_revision_ = -1;
   Revision compacted_to_ = -1;   // rows below are gone for this compact revision

@@ -182,6 +182,7 @@ void WatchHub::flush() {
     }
   }
   touched_.clear();
+  if (!progress_.empty()) want_work();  // of watches whose start was in the future
 }
 
 void WatchHub::deliver(HubWatch& watch) {
@@ -205,7 +206,9 @@ void WatchHub::work() {
   for (std::size_t i = 0; i < touched_.size(); ++i) {
     HubWatch* watch = touched_[i];
     if (watch == nullptr) continue;
-    if (!watch->synced() || !watch->sink_.ready()) {
+    // A watch that starts in the future has seen nothing to tell of, as in etcd.
+    const bool started = watch->next_ <= space_.revision() + 1;
+    if (!watch->synced() || !started || !watch->sink_.ready()) {
       progress_.push_back(watch);
       continue;
     }

@@ -96,7 +96,8 @@ Task<grpc::Status> keep_alive(Member* member, grpc::ServerCall stream) {
 
 struct ClientPort::Implementation {
   explicit Implementation(Member& member)
-      : health(member),
+      : metrics(member),
+        health(member, metrics),
         gateway(server, health, member.options().max_request_bytes + message_overhead_bytes),
         server(member.world().clock, member.metrics(),
                {.message_bytes_max = member.options().max_request_bytes + message_overhead_bytes},
@@ -140,6 +141,7 @@ struct ClientPort::Implementation {
                      });
   }
 
+  ServiceMetrics metrics;
   HealthHandler health;
   Gateway gateway;  // in front of health
   grpc::Server server;
@@ -148,6 +150,10 @@ struct ClientPort::Implementation {
 ClientPort::ClientPort(Member& member)
     : implementation_(std::make_unique<Implementation>(member)) {}
 ClientPort::~ClientPort() = default;
+
+http::Handler& ClientPort::metrics_handler() {
+  return implementation_->health;
+}
 
 http::Handler& ClientPort::handler() {
   return implementation_->server;

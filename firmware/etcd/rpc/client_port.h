@@ -20,6 +20,8 @@ class ClientPort {
   ClientPort& operator=(const ClientPort&) = delete;
 
   http::Handler& handler();
+  /// For listen-metrics-urls: the plain HTTP alone.
+  http::Handler& metrics_handler();
 
  private:
   struct Implementation;

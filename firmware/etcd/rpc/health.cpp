@@ -48,7 +48,11 @@ Task<HealthHandler::Answer> HealthHandler::answer(std::string path, std::string 
   static constexpr std::string_view live[] = {"serializable_read"};
   static constexpr std::string_view ready[] = {"data_corruption", "linearizable_read",
                                                "non_learner", "serializable_read"};
-  if (path == "/health") co_return co_await health(std::move(query));
+  if (path == "/health") {
+    Answer found = co_await health(std::move(query));
+    metrics_.count_health(found.status == 200);
+    co_return found;
+  }
   if (path == "/version") {
     co_return Answer{
         .type = "application/json",
@@ -65,11 +69,12 @@ Task<HealthHandler::Answer> HealthHandler::answer(std::string path, std::string 
                                                       ? std::span<const std::string_view>(live)
                                                       : std::span<const std::string_view>(ready);
     if (path == root) {
-      co_return co_await checks(std::vector<std::string>(all.begin(), all.end()), std::move(query));
+      co_return co_await checks(root.substr(1), std::vector<std::string>(all.begin(), all.end()),
+                                std::move(query));
     }
     for (const std::string_view name : all) {
       if (path == std::format("{}/{}", root, name)) {
-        co_return co_await checks({std::string(name)}, std::move(query));
+        co_return co_await checks(root.substr(1), {std::string(name)}, std::move(query));
       }
     }
   }
@@ -110,7 +115,8 @@ Task<std::string> HealthHandler::failure_of(std::string check) {
   co_return std::string();
 }
 
-Task<HealthHandler::Answer> HealthHandler::checks(std::vector<std::string> all, std::string query) {
+Task<HealthHandler::Answer> HealthHandler::checks(std::string type, std::vector<std::string> all,
+                                                  std::string query) {
   const Query asked = read_query(query);
   std::string lines;
   bool good = true;
@@ -119,6 +125,7 @@ Task<HealthHandler::Answer> HealthHandler::checks(std::vector<std::string> all, 
     const std::string failure = co_await failure_of(name);
     lines += failure.empty() ? std::format("[+]{} ok\n", name)
                              : std::format("[-]{} failed: {}\n", name, failure);
+    metrics_.count_check(type, name, failure.empty());
     good = good && failure.empty();
   }
   if (!good) co_return Answer{.status = 503, .body = lines + "\n"};

@@ -5,13 +5,14 @@
 // Lives on the loop thread; the member outlives it.
 
 #include "firmware/etcd/member.h"
+#include "firmware/etcd/rpc/service_metrics.h"
 #include "platform/http/message.h"
 
 namespace tripod::etcd::rpc {
 
 class HealthHandler final : public http::Handler {
  public:
-  explicit HealthHandler(Member& member) : member_(member) {}
+  HealthHandler(Member& member, ServiceMetrics& metrics) : member_(member), metrics_(metrics) {}
   Task<void> handle(std::unique_ptr<http::Exchange> exchange) override;
 
  private:
@@ -23,11 +24,12 @@ class HealthHandler final : public http::Handler {
 
   Task<Answer> answer(std::string path, std::string query);
   Task<Answer> health(std::string query);
-  Task<Answer> checks(std::vector<std::string> names, std::string query);
+  Task<Answer> checks(std::string type, std::vector<std::string> names, std::string query);
   /// Empty when it passes.
   Task<std::string> failure_of(std::string check);
 
   Member& member_;
+  ServiceMetrics& metrics_;
 };
 
 }  // namespace tripod::etcd::rpc

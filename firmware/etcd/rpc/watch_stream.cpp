@@ -26,8 +26,11 @@ struct WatchStream::Entry final : WatchSink {
     stream.send_events(*this, revision, events);
   }
   void on_compacted(Revision compact_revision) override {
-    WatchResponse response{.watch_id = id, .canceled = true, .compact_revision = compact_revision};
-    stream.send(std::move(response), stream.member_.revision());
+    WatchResponse response = stream.head(id, 0);
+    response.canceled = true;
+    response.compact_revision = compact_revision;
+    response.header.revision = 0;  // as in etcd: it was not looked up
+    stream.push(encode(response));
     stream.retire(id);
   }
 
@@ -36,7 +39,7 @@ struct WatchStream::Entry final : WatchSink {
   bool prev_kv;
   bool fragment;
   bool progress_notify;
-  bool busy = true;           // had events since the last interval
+  bool busy = false;          // had events since the last interval
   bool own_progress = false;  // asked for by interval
   bool for_stream = false;    // the stream's progress request waits for this watch
   std::unique_ptr<HubWatch> watch;
@@ -48,9 +51,17 @@ WatchStream::WatchStream(Member& member, grpc::ServerCall call, bool require_lea
       call_(call),
       require_leader_(require_leader),
       who_(std::move(who)),
-      scope_(member.world().executor) {}
+      streams_(member.metrics().gauge("etcd_debugging_mvcc_watch_stream_total",
+                                      "Total number of watch streams.")),
+      events_sent_(member.metrics().counter("etcd_debugging_mvcc_events_total",
+                                            "Total number of events sent by this member.")),
+      scope_(member.world().executor) {
+  streams_.add(1);
+}
 
-WatchStream::~WatchStream() = default;
+WatchStream::~WatchStream() {
+  streams_.add(-1);
+}
 
 Task<grpc::Status> WatchStream::run() {
   if (require_leader_ && member_.leader() == 0) co_return outcome::no_leader.status();
@@ -82,10 +93,9 @@ Task<void> WatchStream::read_loop() {
                    : message.error());
       co_return;
     }
-    if (!*message) {
-      end_.set(grpc::Status{});
-      co_return;
-    }
+    // Who asks for nothing more still listens, as with etcd: the JSON gateway's clients do.
+    if (!*message) co_return;
+    if ((*message)->empty()) continue;  // asks for nothing
     auto request = decode<WatchRequest>(**message);
     if (!request) {
       end_.set(grpc::Status{grpc::StatusCode::internal, "grpc: error unmarshalling request"});
@@ -220,6 +230,7 @@ void WatchStream::send(WatchResponse response, Revision revision) {
 void WatchStream::send_events(Entry& entry, Revision revision, const Events& events) {
   const std::size_t bytes_max = member_.options().max_request_bytes + fragment_overhead_bytes;
   WatchResponse response = head(entry.id, revision);
+  events_sent_.add(static_cast<double>(events.size()));
   std::vector<SharedBytes> encoded;
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < events.size(); ++i) {

@@ -55,6 +55,8 @@ class WatchStream {
   Limits limits_;
   bool require_leader_;
   Credentials who_;
+  metrics::Gauge& streams_;
+  metrics::Counter& events_sent_;
   std::map<std::int64_t, std::unique_ptr<Entry>> watches_;
   std::vector<std::unique_ptr<Entry>> retired_;  // destroyed outside of their own calls
   std::int64_t next_id_ = 0;

@@ -155,6 +155,7 @@ void Member::Implementation::register_metrics() {
              "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
              {{"server_id", std::format("{:x}", plan.self)}})
       .set(1);
+  metrics.counter("etcd_server_leader_changes_seen_total", "The number of leader changes seen.");
   metrics.on_collect([this, alive = std::weak_ptr(self)] {
     if (alive.expired() || stopped) return;
     const raft::Status raft = replica->raft().status();
@@ -178,6 +179,18 @@ void Member::Implementation::register_metrics() {
     set("etcd_mvcc_db_total_size_in_use_in_bytes",
         "Total size of the underlying database logically in use in bytes.",
         static_cast<double>(store->db().size_bytes() - store->db().free_bytes()));
+    const auto total = [this, &count](std::string_view name, std::string_view help,
+                                      std::uint64_t value) {
+      metrics::Counter& counter = metrics.counter(name, help);
+      counter.add(count(value) - counter.value());
+    };
+    const KeySpace::Counts& done = store->space().counts();
+    total("etcd_mvcc_range_total", "Total number of ranges seen by this member.", done.ranges);
+    total("etcd_mvcc_put_total", "Total number of puts seen by this member.", done.puts);
+    total("etcd_mvcc_delete_total", "Total number of deletes seen by this member.", done.deletes);
+    total("etcd_mvcc_txn_total", "Total number of txns seen by this member.", done.txns);
+    set("etcd_debugging_mvcc_total_put_size_in_bytes",
+        "The total size of put kv pairs seen by this member.", count(done.put_bytes));
     set("etcd_debugging_mvcc_keys_total", "Total number of keys.",
         count(store->space().key_count()));
     set("etcd_debugging_mvcc_current_revision", "The current revision of store.",

@@ -204,6 +204,29 @@ TEST_F(WatchHubTest, progress_is_told_only_after_everything_before_it) {
   EXPECT_EQ(sink_.take(), "a=3@6 progress@6 ");
 }
 
+TEST_F(WatchHubTest, a_watch_of_the_future_has_no_progress_until_it_starts) {
+  put("a", "1");
+  settle();
+  auto later = watch("a", "", 5);
+  later->request_progress();
+  put("a", "2");
+  put("a", "3");
+  settle();
+  EXPECT_EQ(sink_.take(), "progress@4 ");
+  later->request_progress();
+  put("a", "4");
+  settle();
+  EXPECT_EQ(sink_.take(), "a=4@5 progress@5 ");
+}
+
+TEST_F(WatchHubTest, progress_of_a_watch_of_the_future_waits) {
+  auto later = watch("a", "", 5);
+  later->request_progress();
+  put("b", "1");
+  settle();
+  EXPECT_EQ(sink_.take(), "");
+}
+
 TEST_F(WatchHubTest, events_are_encoded_once_for_all) {
   put("a", "1");
   settle();
