@@ -125,7 +125,9 @@ void Member::Implementation::expire_leases() {
 Task<void> Member::Implementation::revoke_expired(LeaseId id) {
   auto reply = co_await proposals->propose(LeaseRevokeRequest{.id = id});
   if (reply) {
-    metrics.counter("etcd_debugging_server_lease_expired_total", "The total number of expired leases.").add();
+    metrics
+        .counter("etcd_debugging_server_lease_expired_total", "The total number of expired leases.")
+        .add();
   }
 }
 
