@@ -41,6 +41,7 @@ Task<void> Member::stop() {
   member.lease_timer.reset();
   member.proposals->stop();
   member.reads->stop();
+  member.passwords.stop();
   member.scope.cancel();
   co_await member.scope.join();
   co_await member.transport->stop();

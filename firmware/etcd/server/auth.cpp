@@ -1,27 +1,8 @@
 // The Auth service of a member, and the question who may ask what before anything is proposed;
 // what was proposed is asked again when it is applied (mvcc/authorize.h).
 #include "firmware/etcd/server/core.h"
-#include "platform/pki/password_hash.h"
 
 namespace tripod::etcd {
-namespace {
-
-constexpr unsigned iterations_at_cost_0 = 64;
-
-/// `work` on the crypto lane.
-template <typename Value>
-Task<Value> on_lane(os::Lane* lane, std::function<Value()> work) {
-  async::Oneshot<Value> done;
-  auto value = std::make_shared<Value>();
-  lane->run([work = std::move(work), value] { *value = work(); },
-            [done, value]() mutable { done.set(std::move(*value)); });
-  // The lane ends every job, soon.
-  auto result = co_await done.uncancellable();
-  CHECK(result, "a job of the lane always ends");
-  co_return std::move(*result);
-}
-
-}  // namespace
 
 // --- who ---
 
@@ -79,23 +60,6 @@ Task<grpc::Reply<void>> Member::require_read(Bytes key, Bytes range_end, Credent
 
 // --- passwords ---
 
-Task<std::string> Member::Implementation::hash_password(std::string password) {
-  pki::PasswordSalt salt{};
-  world.entropy.fill(std::as_writable_bytes(std::span(salt)));
-  const unsigned iterations = iterations_at_cost_0 << options.bcrypt_cost;
-  return on_lane<std::string>(&world.crypto_lane,
-                              [password = std::move(password), salt, iterations] {
-                                return pki::hash_password(password, salt, iterations);
-                              });
-}
-
-Task<bool> Member::Implementation::password_matches(std::string password, std::string hash) {
-  return on_lane<bool>(&world.crypto_lane,
-                       [password = std::move(password), hash = std::move(hash)] {
-                         return pki::password_matches(password, hash);
-                       });
-}
-
 Task<grpc::Reply<AuthenticateResponse>> Member::authenticate(AuthenticateRequest request) {
   Implementation& member = *implementation_;
   for (;;) {
@@ -103,7 +67,9 @@ Task<grpc::Reply<AuthenticateResponse>> Member::authenticate(AuthenticateRequest
     if (!confirmed) co_return std::unexpected(std::move(confirmed.error()));
     auto known = member.store->auth().password_of(request.name);
     if (!known) co_return std::unexpected(std::move(known.error()));
-    if (!co_await member.password_matches(request.password, known->hash)) {
+    auto matches = co_await member.passwords.matches(request.password, known->hash);
+    if (!matches) co_return std::unexpected(std::move(matches.error()));
+    if (!*matches) {
       member.log.info("a wrong password", LogField("user", request.name));
       co_return reject(outcome::auth_failed);
     }
@@ -138,7 +104,9 @@ Task<grpc::Reply<AuthChangeResponse>> Member::auth_user_add(AuthUserAddRequest r
   if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   request.hashed_password.clear();
   if (!request.options.no_password) {
-    request.hashed_password = co_await implementation_->hash_password(request.password);
+    auto hash = co_await implementation_->passwords.hash(request.password);
+    if (!hash) co_return std::unexpected(std::move(hash.error()));
+    request.hashed_password = std::move(*hash);
   }
   request.password.clear();
   co_return co_await auth_change(AuthCommand{std::move(request)}, std::move(who));
@@ -150,7 +118,9 @@ Task<grpc::Reply<AuthChangeResponse>> Member::auth_user_change_password(
   if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   request.hashed_password.clear();
   if (!request.password.empty()) {
-    request.hashed_password = co_await implementation_->hash_password(request.password);
+    auto hash = co_await implementation_->passwords.hash(request.password);
+    if (!hash) co_return std::unexpected(std::move(hash.error()));
+    request.hashed_password = std::move(*hash);
   }
   request.password.clear();
   co_return co_await auth_change(AuthCommand{std::move(request)}, std::move(who));

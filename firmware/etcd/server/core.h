@@ -6,6 +6,7 @@
 #include "firmware/etcd/peer/transport.h"
 #include "firmware/etcd/server/bootstrap.h"
 #include "firmware/etcd/server/housekeeper.h"
+#include "firmware/etcd/server/passwords.h"
 #include "firmware/etcd/server/proposals.h"
 #include "firmware/etcd/server/reads.h"
 #include "firmware/etcd/server/replica.h"
@@ -58,8 +59,6 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   // auth.cpp
   /// Who that is; waits until this member knows of the token.
   Task<grpc::Reply<OnBehalfOf>> identify(Credentials who);
-  Task<std::string> hash_password(std::string password);
-  Task<bool> password_matches(std::string password, std::string hash);
 
   // maintenance.cpp
   /// Fails when the request needs more than the quota or the disk has, and has the alarm raised.
@@ -92,6 +91,7 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   std::unique_ptr<peer::Transport> transport;
   std::unique_ptr<Proposals> proposals;
   std::unique_ptr<Reads> reads;
+  Passwords passwords;
   std::unique_ptr<Snapshots> snapshots;
   Scope scope;
 

@@ -13,6 +13,7 @@ Member::Implementation::Implementation(const os::World& world_in, Options option
       plan(std::move(plan_in)),
       metrics(metrics_in),
       log(world.log, "etcd"),
+      passwords(world, options.bcrypt_cost),
       scope(world.executor) {
   raft_limits.entry_bytes_max = options.max_request_bytes + 64 * 1024;
   leader_elected_at = world.clock.now();
