@@ -148,6 +148,8 @@ def test_old_client(t):
     assert etcdctl(t, "get", "a/old", "--print-value-only", user="ann:annpw", **old).out == "yes\n"
     refused(t, DENIED, "get", "secret", user="ann:annpw", **old)
     assert etcdctl(t, "role", "add", "old", user="root:rootpw", **old).out == "Role old created\n"
+    assert "3.6." in etcdctl(t, "endpoint", "status", user="root:rootpw", **old).out
+    refused(t, DENIED, "endpoint", "status", user="ann:annpw", boards=[2], **old)
     assert etcdctl(t, "role", "delete", "old", user="root:rootpw", **old).out == "Role old deleted\n"
 
 
