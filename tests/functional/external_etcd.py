@@ -8,8 +8,9 @@ from workload import ConfigMapHistory, Writer, nothing_lost, present
 
 NODES = 1
 TOPOLOGIES = ("external", "external-tripod")
-OVERRIDES = {("apiserver", "etcd-compaction-interval"): "10s"}
-LEASES = "/registry/masterleases/"
+PREFIX = "/tripod.test"  # not the default one
+OVERRIDES = {("apiserver", "etcd-compaction-interval"): "10s", ("apiserver", "etcd-prefix"): PREFIX}
+LEASES = f"{PREFIX}/masterleases/"
 SEEN = {}
 
 
@@ -79,8 +80,9 @@ def test_deployment_lives_and_namespace_dies(t):
     t.kubectl("scale", "deployment/web", "--replicas=4", "-n", namespace)
     t.eventually("four pods", lambda: len(t.kubectl("get", "pods", "-n", namespace, "-o", "name").out.split()) == 4)
     t.kubectl("delete", "ns", namespace, "--timeout=60s", timeout=70)
-    left = t.etcdctl("get", "/registry/", "--prefix", "--keys-only").out
-    assert f"/{namespace}/" not in left, left
+    left = t.etcdctl("get", "/", "--prefix", "--keys-only").out.split()
+    assert left and all(key.startswith(f"{PREFIX}/") for key in left), left
+    assert not [key for key in left if f"/{namespace}/" in key], left
 
 
 def test_every_etcd_killed_in_turn(t):
