@@ -15,19 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/functional"))
 
 from harness import Harness, tripod_cluster, wait_for  # noqa: E402
+from measure import cpu_seconds, written_bytes  # noqa: E402
 from workload import Writer  # noqa: E402
-
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def written_bytes(pid):
-    lines = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-    return int(lines["write_bytes"]) - int(lines["cancelled_write_bytes"])
 
 
 def over(cluster, seconds):

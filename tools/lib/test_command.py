@@ -55,7 +55,7 @@ def run_ctest(tally, labels):
 
 
 def run_functional(tally):
-    if not build(tally, "release", "tripod", "hollow-node"):
+    if not build(tally, "release", "tripod", "hollow-node", "etcd-load"):
         return
     title("clients and peers")
     if not tally.add("tools/peers", subprocess.run([ROOT / "tools/peers"]).returncode == 0):

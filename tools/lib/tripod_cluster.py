@@ -48,7 +48,8 @@ def wait_for(what, condition, timeout, poll=0.1):
 
 def program(name, preset="release"):
     """The path of one of our programs in build/PRESET."""
-    places = {"tripod": "firmware/tripod", "hollow-node": "tools/hollow-node/hollow-node"}
+    places = {"tripod": "firmware/tripod", "hollow-node": "tools/hollow-node/hollow-node",
+              "etcd-load": "tools/etcd-load/etcd-load"}
     return ROOT / "build" / preset / places[name]
 
 
@@ -98,6 +99,7 @@ class Process:
     def __init__(self, name, folder, command, marker):
         self.name, self.command, self.marker = name, [str(c) for c in command], str(marker)
         self.pid_file, self.log_file = Path(folder) / f"{name}.pid", Path(folder) / f"{name}.log"
+        self.launcher = []  # goes in front of the command, and becomes it
         self.child = None
 
     def pid(self):
@@ -119,7 +121,7 @@ class Process:
         if self.pid():
             return
         with open(self.log_file, "ab") as log:
-            self.child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            self.child = subprocess.Popen([*self.launcher, *self.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                           start_new_session=True, cwd="/")
         self.pid_file.write_text(f"{self.child.pid}\n")
 
