@@ -44,11 +44,30 @@ constexpr Route routes[] = {
     route<MemberListRequest, MemberListResponse>("/v3/cluster/member/list",
                                                  "/etcdserverpb.Cluster/MemberList"),
 
+    route<MemberAddRequest, MemberAddResponse>("/v3/cluster/member/add",
+                                               "/etcdserverpb.Cluster/MemberAdd"),
+    route<MemberRemoveRequest, MemberRemoveResponse>("/v3/cluster/member/remove",
+                                                     "/etcdserverpb.Cluster/MemberRemove"),
+    route<MemberUpdateRequest, MemberUpdateResponse>("/v3/cluster/member/update",
+                                                     "/etcdserverpb.Cluster/MemberUpdate"),
+    route<MemberPromoteRequest, MemberPromoteResponse>("/v3/cluster/member/promote",
+                                                       "/etcdserverpb.Cluster/MemberPromote"),
+
     route<AlarmRequest, AlarmResponse>("/v3/maintenance/alarm", "/etcdserverpb.Maintenance/Alarm"),
     route<StatusRequest, StatusResponse>("/v3/maintenance/status",
                                          "/etcdserverpb.Maintenance/Status"),
     route<HashKVRequest, HashKVResponse>("/v3/maintenance/hashkv",
                                          "/etcdserverpb.Maintenance/HashKV"),
+    route<HashRequest, HashResponse>("/v3/maintenance/hash", "/etcdserverpb.Maintenance/Hash"),
+    route<DefragmentRequest, DefragmentResponse>("/v3/maintenance/defragment",
+                                                 "/etcdserverpb.Maintenance/Defragment"),
+    route<DowngradeRequest, DowngradeResponse>("/v3/maintenance/downgrade",
+                                               "/etcdserverpb.Maintenance/Downgrade"),
+    route<MoveLeaderRequest, MoveLeaderResponse>("/v3/maintenance/transfer-leadership",
+                                                 "/etcdserverpb.Maintenance/MoveLeader"),
+    // SnapshotRequest has no field, as StatusRequest has none.
+    route<StatusRequest, SnapshotResponse>(
+        "/v3/maintenance/snapshot", "/etcdserverpb.Maintenance/Snapshot", Flow::server_stream),
 
     route<AuthEnableRequest, AuthChangeResponse>("/v3/auth/enable",
                                                  "/etcdserverpb.Auth/AuthEnable"),
