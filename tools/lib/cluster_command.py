@@ -145,10 +145,10 @@ def print_next(cluster, options):
                                 text=True).stdout.strip()).parent
     here = shlex.quote(os.path.relpath(cluster.folder))
     others = direct(cluster, cluster.boards[0])
-    past = f" for all; while it is down, the others answer directly on {API_PORT}:\n{others}" if others else ""
+    past = f"; while that board is down, the others answer directly on {API_PORT}:\n{others}" if others else ""
     print(f"""
 {len(cluster.boards)} boards are up{STORED[cluster.topology]}; the API is https://{cluster.addresses[0]}:{BALANCER_PORT}.
-Board 1 balances that port{past}. Type next:
+Board 1 balances {BALANCER_PORT}{past}. Type next:
 
   export PATH={peers}:$PATH KUBECONFIG={shlex.quote(str(cluster.admin_conf))}
   . {here}/etcdctl.env
