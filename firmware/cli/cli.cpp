@@ -11,6 +11,7 @@
 #include "firmware/cli/pki_command.h"
 #include "firmware/cli/version.h"
 #include "firmware/node/config.h"
+#include "firmware/node/credentials.h"
 #include "firmware/node/node.h"
 #include "platform/async/sync.h"
 #include "platform/linux/machine.h"
@@ -24,7 +25,9 @@ constexpr int exit_usage = 2;
 constexpr std::string_view usage =
     "usage: tripod COMMAND\n"
     "  run --config FILE [--section.key=value ...]     run this board\n"
-    "  check-config FILE [--section.key=value ...]     say what is wrong with a configuration\n"
+    "  check-config FILE [--no-files] [--section.key=value ...]\n"
+    "                                                  say what is wrong with a configuration;\n"
+    "                                                  --no-files: where its certificates are not\n"
     "  pki init --dir DIR --board NAME=IP[,NAME=IP...] [--service-cidr 10.96.0.0/16]\n"
     "                                                  make authorities and certificates\n"
     "  version                                         print the version\n";
@@ -59,8 +62,13 @@ Result<node::Config> read_config(linux_os::Machine& machine, const std::string& 
 int check_config(std::span<const std::string> arguments) {
   if (arguments.empty()) return wrong_usage("check-config: expected a file");
   auto machine = linux_os::Machine::create(LogLevel::error);
-  auto config = read_config(*machine, arguments[0], arguments.subspan(1));
+  const bool no_files = arguments.size() > 1 && arguments[1] == "--no-files";
+  auto config = read_config(*machine, arguments[0], arguments.subspan(no_files ? 2 : 1));
   if (!config) return complain(config.error().message);
+  if (!no_files) {
+    auto credentials = node::load_credentials(*config, machine->world(), false);
+    if (!credentials) return complain(credentials.error().message);
+  }
   print(stdout, std::format("{}: ok\n", arguments[0]));
   return 0;
 }
@@ -118,6 +126,11 @@ int pki(std::span<const std::string> arguments) {
 int run_command(std::span<const std::string> arguments) {
   if (arguments.empty()) return wrong_usage("expected a command");
   const std::string& command = arguments[0];
+  if (std::ranges::any_of(arguments.subspan(1),
+                          [](const std::string& a) { return a == "--help" || a == "-h"; })) {
+    print(stdout, usage);
+    return 0;
+  }
   if (command == "run") return run(arguments.subspan(1));
   if (command == "check-config") return check_config(arguments.subspan(1));
   if (command == "pki") return pki(arguments.subspan(1));
@@ -125,7 +138,7 @@ int run_command(std::span<const std::string> arguments) {
     print(stdout, std::format("tripod {}\n", version));
     return 0;
   }
-  if (command == "help" || command == "--help") {
+  if (command == "help" || command == "--help" || command == "-h") {
     print(stdout, usage);
     return 0;
   }

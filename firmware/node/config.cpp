@@ -50,7 +50,7 @@ constexpr ini::Key keys[] = {
     {"apiserver", "tls-cert-file", Kind::path, ""},
     {"apiserver", "tls-private-key-file", Kind::path, ""},
     {"apiserver", "client-ca-file", Kind::path, ""},
-    {"apiserver", "service-cluster-ip-range", Kind::text, "10.96.0.0/16"},
+    {"apiserver", "service-cluster-ip-range", Kind::cidr, "10.96.0.0/16"},
     {"apiserver", "etcd-servers", Kind::list, ""},
     {"apiserver", "etcd-cafile", Kind::path, ""},
     {"apiserver", "etcd-certfile", Kind::path, ""},
@@ -171,8 +171,39 @@ class Checker {
     if (tls) need("etcd", {cert, key, ca});
   }
 
+  /// Others come with the scheme that is advertised, and only that one is served.
+  void check_schemes(std::string_view listen, std::string_view advertise) {
+    const std::vector<ini::Url> served = values_.urls("etcd", listen);
+    for (const ini::Url& url : values_.urls("etcd", advertise)) {
+      if (std::ranges::any_of(served, [&](const ini::Url& each) { return each.tls == url.tls; })) {
+        continue;
+      }
+      wrong("etcd", advertise,
+            std::format("contradicts {}; expected http:// in both or https:// in both",
+                        values_.where("etcd", listen)));
+      return;
+    }
+  }
+
+  /// What the API server gives to Services: an IPv4 range that it can keep a table of.
+  void check_service_range() {
+    constexpr int bits_min = 12;
+    constexpr int bits_max = 28;
+    const std::string_view range = values_.text("apiserver", "service-cluster-ip-range");
+    const std::string_view length = range.substr(range.find('/') + 1);
+    int bits = 0;
+    std::from_chars(length.data(), length.data() + length.size(), bits);
+    if (range.contains(':') || bits < bits_min || bits > bits_max) {
+      wrong(
+          "apiserver", "service-cluster-ip-range",
+          std::format("expected an IPv4 range of /{} to /{}, as 10.96.0.0/16", bits_min, bits_max));
+    }
+  }
+
   void check_etcd() {
     need("etcd", {"initial-cluster", "advertise-client-urls", "initial-advertise-peer-urls"});
+    check_schemes("listen-client-urls", "advertise-client-urls");
+    check_schemes("listen-peer-urls", "initial-advertise-peer-urls");
     check_certificates("listen-client-urls", "cert-file", "key-file", "trusted-ca-file");
     check_certificates("listen-metrics-urls", "cert-file", "key-file", "trusted-ca-file");
     check_certificates("listen-peer-urls", "peer-cert-file", "peer-key-file",
@@ -212,6 +243,7 @@ class Checker {
   void check_apiserver() {
     need("apiserver", {"tls-cert-file", "tls-private-key-file", "client-ca-file"});
     check_etcd_servers();
+    check_service_range();
     std::string_view prefix = values_.text("apiserver", "etcd-prefix");
     if (!prefix.starts_with('/') || prefix.size() < 2 || prefix.ends_with('/')) {
       wrong("apiserver", "etcd-prefix", "expected a key that begins with '/', as /registry");

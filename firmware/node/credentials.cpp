@@ -31,23 +31,33 @@ class Loader {
                             std::pair(files.key, &options.key_pem),
                             std::pair(files.authority, &options.authority_pem)}) {
       auto content = world_.storage.read_file(values_.text(files.section, key), pem_file_bytes_max);
-      if (!content) return wrap(values_.where(files.section, key), content.error());
+      if (!content) return wrong(files.section, key, content.error());
       *out = std::move(*content);
     }
     if (auto valid = check_dates(files, options); !valid) return std::unexpected(valid.error());
     auto context = tls::Context::open(side, std::move(options), world_.entropy);
-    if (!context) return wrap(values_.where(files.section, files.certificate), context.error());
+    if (!context) {
+      return fail(context.error().code,
+                  std::format("{}: {} ({}); expected a certificate and its own key in PEM",
+                              values_.where(files.section, files.certificate),
+                              context.error().message, values_.where(files.section, files.key)));
+    }
     return context;
   }
 
  private:
+  std::unexpected<Error> wrong(std::string_view section, std::string_view key, const Error& error) {
+    return fail(error.code, std::format("{}: {}; expected a readable PEM file",
+                                        values_.where(section, key), error.message));
+  }
+
   /// An expired certificate would only fail every handshake; say so before anything starts. One
   /// that is not valid yet may be a clock that is not set yet, which the handshakes will tell.
   Result<> check_dates(const Files& files, const tls::Options& options) {
     for (auto [key, pem] : {std::pair(files.certificate, &options.certificate_pem),
                             std::pair(files.authority, &options.authority_pem)}) {
       auto facts = pki::describe(*pem);
-      if (!facts) return wrap(values_.where(files.section, key), facts.error());
+      if (!facts) return wrong(files.section, key, facts.error());
       if (facts->not_after < world_.clock.wall_now()) {
         return fail(ErrorCode::invalid,
                     std::format("{}: the certificate expired on {}; expected one that is valid",

@@ -7,9 +7,53 @@
 namespace tripod::os {
 namespace {
 
-bool is_ip_character(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '.' ||
-         c == ':';
+constexpr std::size_t ipv6_groups = 8;
+
+/// Four numbers of at most 255, without leading zeros.
+bool is_ipv4(std::string_view text) {
+  for (int part = 0; part < 4; ++part) {
+    const std::size_t end = part < 3 ? text.find('.') : text.size();
+    if (end == std::string_view::npos || end == 0 || end > 3) return false;
+    unsigned number = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + end, number);
+    if (error != std::errc{} || stop != text.data() + end || number > 255) return false;
+    if (end > 1 && text.front() == '0') return false;
+    text.remove_prefix(part < 3 ? end + 1 : end);
+  }
+  return text.empty();
+}
+
+/// The number of groups in "a:b:c", where an IPv4 address may be the last two; nullopt when it is
+/// not such a text.
+std::optional<std::size_t> count_groups(std::string_view text) {
+  std::size_t groups = 0;
+  while (!text.empty()) {
+    const std::size_t colon = text.find(':');
+    const std::string_view group = text.substr(0, colon);
+    if (colon == std::string_view::npos && group.contains('.')) {
+      return is_ipv4(group) ? std::optional(groups + 2) : std::nullopt;
+    }
+    if (group.empty() || group.size() > 4 ||
+        group.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) {
+      return std::nullopt;
+    }
+    if (++groups > ipv6_groups) return std::nullopt;
+    if (colon == std::string_view::npos) return groups;
+    text.remove_prefix(colon + 1);
+    if (text.empty()) return std::nullopt;
+  }
+  return groups;
+}
+
+/// RFC 4291, section 2.2, without a zone.
+bool is_ipv6(std::string_view text) {
+  const std::size_t gap = text.find("::");
+  if (gap == std::string_view::npos) return count_groups(text) == ipv6_groups;
+  const std::string_view head = text.substr(0, gap);
+  if (head.contains('.')) return false;
+  const auto before = count_groups(head);
+  const auto after = count_groups(text.substr(gap + 2));
+  return before && after && *before + *after < ipv6_groups;
 }
 
 }  // namespace
@@ -31,7 +75,7 @@ Result<Address> parse_address(std::string_view text) {
   bool bracketed = ip.size() > 2 && ip.front() == '[' && ip.back() == ']';
   if (bracketed) ip = ip.substr(1, ip.size() - 2);
   if (bracketed != (ip.find(':') != std::string_view::npos)) return wrong();
-  if (ip.empty() || !std::ranges::all_of(ip, is_ip_character)) return wrong();
+  if (bracketed ? !is_ipv6(ip) : !is_ipv4(ip)) return wrong();
   unsigned number = 0;
   auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (error != std::errc{} || end != port.data() + port.size() || number > 65535) return wrong();

@@ -44,8 +44,11 @@ def changed(t, name, board=3, **how):
 
 def test_shipped_files_are_good(t):
     for number in (1, 2, 3):
-        done = tripod(t, "check-config", tripod_cluster.ROOT / f"config/board-{number}.ini")
+        shipped = tripod_cluster.ROOT / f"config/board-{number}.ini"
+        done = tripod(t, "check-config", shipped, "--no-files")
         assert done.code == 0, done
+        done = tripod(t, "check-config", shipped, f"--etcd.cert-file={t.folder}/none.crt")
+        assert done.code != 0 and "[etcd] cert-file" in done.err and "no such file" in done.err, done
         assert tripod(t, "check-config", t.cluster.board(number).config).code == 0
 
 
@@ -58,6 +61,12 @@ def bad_file(t, text, line, *needles):
     for needle in needles:
         assert needle in out, f"no `{needle}` in\n{done}"
     assert tripod(t, "run", "--config", path).code != 0
+
+
+def test_help(t):
+    for words in (["check-config"], ["pki", "init"], ["run"], ["pki"], []):
+        done = tripod(t, *words, "--help")
+        assert done.code == 0 and done.out.startswith("usage: tripod COMMAND") and not done.err, done
 
 
 def line_with(text, start):
@@ -79,6 +88,14 @@ def test_bad_values(t):
     original = t.cluster.board(3).config.read_text()
     for section, key, value in (("etcd", "heartbeat-interval", "soon"), ("etcd", "listen-client-urls", "ftp://x"),
                                 ("apiserver", "secure-port", "70000"), ("apiserver", "bind-address", "board"),
+                                ("apiserver", "bind-address", "1.2.3"), ("apiserver", "bind-address", "1.2.3.256"),
+                                ("apiserver", "service-cluster-ip-range", "10.96.0.0/33"),
+                                ("apiserver", "service-cluster-ip-range", "10.96.0.0/8"),
+                                ("apiserver", "tls-cert-file", "/no/such.crt"),
+                                ("apiserver", "client-ca-file", "/dev/null"),
+                                ("etcd", "peer-trusted-ca-file", "/no/such-ca.crt"),
+                                ("etcd", "advertise-client-urls", "http://127.0.0.1:2379"),
+                                ("etcd", "initial-advertise-peer-urls", "http://127.0.0.1:2380"),
                                 ("controller-manager", "leader-elect-lease-duration", "15 apples"),
                                 ("controller-manager", "leader-elect-resource-lock", "files"),
                                 ("node", "roles", "etcd, cook")):
@@ -151,8 +168,10 @@ def test_missing_certificate(t):
 
 
 def test_key_of_another_certificate(t):
-    replace_board(t, 3)
     config = changed(t, "mixed.ini", etcd__key_file=str(t.cluster.pki / "board-2/etcd-server.key"))
+    bad_file(t, config.read_text(), line_with(config.read_text(), "cert-file = "), "cert-file = ", "key-file = ",
+             "board-2/etcd-server.key", "expected a certificate and its own key")
+    replace_board(t, 3)
     refused(t, config, "(?i)key", "etcd-server")
 
 

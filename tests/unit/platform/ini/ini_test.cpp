@@ -91,6 +91,20 @@ TEST(Ini, takes_long_lines_up_to_the_limit) {
   EXPECT_TRUE(too_long.error() == ErrorCode::too_large);
 }
 
+TEST(Ini, addresses_are_whole) {
+  for (const char* good :
+       {"1.2.3.4:5", "0.0.0.0:0", "255.255.255.255:65535", "[::]:1", "[::1]:1", "[fd00::1:2]:1",
+        "[1:2:3:4:5:6:7:8]:1", "[::ffff:10.0.0.1]:1", "[1:2:3:4:5:6:10.0.0.1]:1", "[1::]:1"}) {
+    EXPECT_TRUE(os::parse_address(good).has_value()) << good;
+  }
+  for (const char* bad : {"1.2.3:5", "1.2.3.4.5:5", "1.2.3.256:5", "1.2.3.:5", "1..3.4:5",
+                          "01.2.3.4:5", "a.b.c.d:5", "[1.2.3.4]:5", "[:]:1", "[:::]:1", "[1:2]:1",
+                          "[1::2::3]:1", "[12345::]:1", "[1:2:3:4:5:6:7:8:9]:1",
+                          "[1:2:3:4:5:6:7::8]:1", "[::1.2.3]:1", "[g::]:1", "1.2.3.4:65536"}) {
+    EXPECT_FALSE(os::parse_address(bad).has_value()) << bad;
+  }
+}
+
 TEST(Ini, arguments_replace_the_file) {
   auto entries = parse("[etcd]\nname = a\n", "t.ini");
   ASSERT_TRUE(entries.has_value());
