@@ -2,6 +2,7 @@
 
 #include "firmware/controllers/names.h"
 #include "firmware/controllers/pod_ranking.h"
+#include "platform/base/bytes.h"
 
 namespace tripod::controllers {
 namespace {
@@ -187,6 +188,19 @@ void prune_pod(json::Value& pod) {
   }
 }
 
+void GoneNames::add(std::string_view pod_key) {
+  const std::uint64_t hash = fnv1a(pod_key);
+  if (!set_.insert(hash).second) return;
+  oldest_first_.push_back(hash);
+  if (oldest_first_.size() <= count_max) return;
+  set_.erase(oldest_first_.front());
+  oldest_first_.pop_front();
+}
+
+bool GoneNames::contains(std::string_view pod_key) const {
+  return set_.contains(fnv1a(pod_key));
+}
+
 ReplicaSetController::ReplicaSetController(Hub& hub, const kube::Resource& resource)
     : Controller(hub,
                  resource == kube::resources::replica_sets ? "replicaset" : "replicationmanager",
@@ -209,7 +223,10 @@ void ReplicaSetController::enqueue_owner(const json::Value& pod) {
 
 void ReplicaSetController::on_pod(const kube::Change& change) {
   if (change.before) enqueue_owner(*change.before);
-  if (!change.now) return;
+  if (!change.now) {
+    if (change.before) gone_.add(kube::key_of(*change.before));
+    return;
+  }
   enqueue_owner(*change.now);
   if (!kube::controller_uid(*change.now).empty()) return;
   for (const kube::ObjectPtr& owner : owners_.list_namespace(kube::namespace_of(*change.now))) {
@@ -239,7 +256,8 @@ Decision ReplicaSetController::reconcile(const std::string& key, WallTime now) {
                              .related = related_pods(*owner),
                              .name_taken =
                                  [this, ns](const std::string& name) {
-                                   return pods_.get(kube::make_key(ns, name)) != nullptr;
+                                   const std::string pod = kube::make_key(ns, name);
+                                   return pods_.get(pod) != nullptr || gone_.contains(pod);
                                  },
                              .failure = failure(key)},
                             now);

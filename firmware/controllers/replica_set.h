@@ -3,9 +3,12 @@
 // kinds.
 //
 // A pod's name follows from the owner's uid and the lowest free slot (names.h), so a leader with an
-// old view cannot make a pod that exists already.
+// old view cannot make a pod that exists already. A slot whose pod was seen to vanish is not used
+// again during the term of leadership, so that a name does not mean two pods.
 
+#include <deque>
 #include <functional>
+#include <unordered_set>
 
 #include "firmware/controllers/adoption.h"
 #include "firmware/controllers/controller.h"
@@ -24,6 +27,20 @@ struct ReplicaView {
 
 Decision reconcile_replicas(const ReplicaView& view, WallTime now);
 
+/// The names of pods that were there and are gone: the latest `count_max` of them.
+class GoneNames {
+ public:
+  static constexpr std::size_t count_max = 4096;
+
+  void add(std::string_view pod_key);
+  bool contains(std::string_view pod_key) const;
+
+ private:
+  // Hashes: two names that share one cost a slot, and nothing else.
+  std::unordered_set<std::uint64_t> set_;
+  std::deque<std::uint64_t> oldest_first_;
+};
+
 /// One instance per kind.
 class ReplicaSetController final : public Controller {
  public:
@@ -39,6 +56,7 @@ class ReplicaSetController final : public Controller {
   kube::Resource resource_;
   kube::Store& owners_;
   kube::Store& pods_;
+  GoneNames gone_;
 };
 
 /// What controllers keep of a pod in memory. Pods are patched, never updated as a whole, so nothing

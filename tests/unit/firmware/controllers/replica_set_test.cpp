@@ -59,6 +59,35 @@ TEST_F(ReplicaSetTest, replaces_deleted_pods_and_scales_both_ways) {
   EXPECT_EQ(api.most_pods[uid()], 5);
 }
 
+TEST_F(ReplicaSetTest, names_of_deleted_pods_do_not_come_back) {
+  make(3);
+  start();
+  std::set<std::string> seen;
+  const auto meet = [&](std::size_t count) {
+    ASSERT_TRUE(settle([&] { return api.list("pods").size() == count; }));
+    for (const json::Value& pod : api.list("pods")) {
+      EXPECT_TRUE(seen.insert(std::string(kube::name_of(pod))).second) << kube::name_of(pod);
+    }
+  };
+  meet(3);
+  for (int round = 0; round < 3; ++round) {
+    for (const json::Value& pod : api.list("pods")) api.remove("pods", kube::key_of(pod));
+    meet(3);
+  }
+  scale(0);
+  meet(0);
+  scale(4);
+  meet(4);
+}
+
+TEST(GoneNames, keeps_the_latest) {
+  GoneNames gone;
+  for (std::size_t i = 0; i <= GoneNames::count_max; ++i) gone.add(std::format("default/p-{}", i));
+  EXPECT_FALSE(gone.contains("default/p-0"));
+  EXPECT_TRUE(gone.contains("default/p-1"));
+  EXPECT_TRUE(gone.contains(std::format("default/p-{}", GoneNames::count_max)));
+}
+
 TEST_F(ReplicaSetTest, adopts_matching_orphans_and_releases_relabelled_pods) {
   api.put("pods", parse(R"({"metadata":{"name":"lone","namespace":"default","labels":{"app":"web"}},
     "spec":{"containers":[{"name":"c","image":"nginx"}]}})"));
