@@ -224,8 +224,8 @@ Task<kube::Outcome<Reply>> Server::Impl::answer_path(http::Exchange* exchange,
   if (info->path == "/") {
     json::Array paths;
     for (std::string_view path : std::initializer_list<std::string_view>{
-             "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz",
-             "/version"}) {
+             "/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2",
+             "/openapi/v3", "/readyz", "/version"}) {
       paths.emplace_back(json::String(path));
     }
     co_return json_reply(json::Object{{"paths", std::move(paths)}});

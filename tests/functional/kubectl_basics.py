@@ -279,6 +279,13 @@ def test_output_formats(t):
     assert len(chunked.out.splitlines()) == 2, chunked
 
 
+def test_kind_that_does_not_exist(t):
+    text = """{"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d"}}"""
+    for verb in ("apply", "create"):
+        done = t.kubectl(verb, "-f", "-", stdin=text, check=False)
+        assert done.code != 0 and 'no matches for kind "DaemonSet" in version "apps/v1"' in done.err, done
+
+
 def test_explain(t):
     text = t.kubectl("explain", "pod.spec").out
     assert re.search(r"^KIND:\s+Pod$", text, re.MULTILINE), text

@@ -158,6 +158,35 @@ std::string openapi_path(const kube::GroupVersion& group_version) {
                                      : std::format("apis/{}", group_version.to_string());
 }
 
+/// One field of a protobuf message with a text or a message in it.
+std::string proto_field(int number, std::string_view text) {
+  CHECK(number < 16 && text.size() < 128, "one byte of tag, one of length");
+  return std::format("{}{}{}", static_cast<char>(number << 3 | 2), static_cast<char>(text.size()),
+                     text);
+}
+
+/// A schema of version 2 that describes nothing, as the schemas are those of version 3. kubectl
+/// asks for it when version 3 has no such kind, and without it says nothing of the kind. The
+/// protobuf form is gnostic's openapiv2.Document: swagger 1, info 2 (title 1, version 2,
+/// description 3), paths 8.
+Reply openapi_v2(std::string_view accept) {
+  constexpr std::string_view title = "tripod", version = "v2", text = "see /openapi/v3";
+  if (!accept.contains("application/com.github.proto-openapi.spec.v2@v1.0+protobuf")) {
+    return json_reply(json::Object{
+        {"swagger", "2.0"},
+        {"info", json::Object{{"title", title}, {"version", version}, {"description", text}}},
+        {"paths", json::Object()}});
+  }
+  Reply reply;
+  reply.content_type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+  reply.headers.emplace_back("vary", "Accept");
+  reply.body =
+      proto_field(1, "2.0") +
+      proto_field(2, proto_field(1, title) + proto_field(2, version) + proto_field(3, text)) +
+      proto_field(8, "");
+  return reply;
+}
+
 std::string strip_slash(std::string_view path) {
   while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   return std::string(path);
@@ -243,6 +272,7 @@ std::optional<kube::Outcome<Reply>> Discovery::serve(std::string_view raw_path,
                                                      bool has_hash) {
   const std::string path = strip_slash(raw_path);
   if (path == "/api" || path == "/apis") return serve_root(path, accept);
+  if (path == "/openapi/v2") return openapi_v2(accept);
   if (path.starts_with("/openapi/")) {
     if (auto reply = serve_openapi(path, if_none_match, has_hash)) return std::move(*reply);
     return std::nullopt;

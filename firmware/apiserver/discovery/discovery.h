@@ -17,7 +17,8 @@ class Discovery {
   /// `address`: "192.0.2.1:6443", for /api.
   explicit Discovery(std::string address) : address_(std::move(address)) {}
 
-  /// /api, /apis, /api/v1, /apis/G, /apis/G/V, /openapi/v3[/...]; nothing for other paths.
+  /// /api, /apis, /api/v1, /apis/G, /apis/G/V, /openapi/v2, /openapi/v3[/...]; nothing for other
+  /// paths.
   std::optional<kube::Outcome<Reply>> serve(std::string_view path, std::string_view accept,
                                             std::string_view if_none_match, bool has_hash);
 

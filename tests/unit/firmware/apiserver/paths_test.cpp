@@ -31,7 +31,8 @@ TEST_F(ApiServerTest, shows_its_openapi) {
   const Answer document = get("/openapi/v3/apis/apps/v1");
   EXPECT_EQ(document.code, 200);
   EXPECT_FALSE(document.headers.get("etag").empty());
-  EXPECT_EQ(get("/openapi/v2").code, 404);
+  EXPECT_EQ(get("/openapi/v1").code, 404);
+  EXPECT_EQ(json::get_string(get("/openapi/v2").body, "swagger"), "2.0");
 }
 
 TEST_F(ApiServerTest, tells_its_health) {
