@@ -239,22 +239,12 @@ void SimMachine::write(LogLevel level, std::string_view component, std::string_v
   simulation_.trace(std::format("{} {} {} {}", hostname_, name_of(level), component, line));
 }
 
-namespace {
-
-/// SQLite's list of VFSes is the process's, so a disk's name must differ from all others there.
-std::string disk_name(const std::string& board) {
-  static std::uint64_t disks = 0;
-  return std::format("{}-{}", board, ++disks);
-}
-
-}  // namespace
-
 SimBoard::SimBoard(Simulation& simulation, SimFabric& fabric, std::string name, std::string ip)
     : name_(std::move(name)),
       queue_(simulation),
       clock_(queue_),
       network_(fabric, queue_, std::move(ip)),
-      disk_(disk_name(name_), simulation.random()),
+      disk_(name_, simulation.random()),
       storage_(disk_),
       storage_lane_(queue_, std::chrono::microseconds(200), std::chrono::milliseconds(3)),
       crypto_lane_(queue_, std::chrono::microseconds(500), std::chrono::milliseconds(2)),

@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <format>
+
 #include "platform/base/check.h"
 
 namespace tripod::sim {
@@ -57,7 +59,9 @@ std::optional<Bytes> DiskFile::after_crash(Random& random) const {
   return left;
 }
 
-Disk::Disk(std::string name, Random& random) : name_(std::move(name)), random_(random) {
+Disk::Disk(const std::string& name, Random& random)
+    // SQLite's list of VFSes is the process's: other worlds may have a disk of that name.
+    : name_(std::format("{}@{}", name, static_cast<const void*>(this))), random_(random) {
   vfs_ = register_vfs(*this, name_);
 }
 

@@ -49,7 +49,7 @@ class DiskFile {
 class Disk {
  public:
   /// `random` decides what a crash leaves; it outlives the disk.
-  Disk(std::string name, Random& random);
+  Disk(const std::string& name, Random& random);
   ~Disk();
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;

@@ -89,7 +89,8 @@ std::optional<Outcome> AlarmBook::refuses(const CommandRequest& request) const {
       []<typename T>(const T&) {
         return std::is_same_v<T, PutRequest> || std::is_same_v<T, DeleteRangeRequest> ||
                std::is_same_v<T, TxnRequest> || std::is_same_v<T, CompactionRequest> ||
-               std::is_same_v<T, LeaseGrantRequest> || std::is_same_v<T, LeaseRevokeRequest>;
+               std::is_same_v<T, LeaseGrantRequest> || std::is_same_v<T, LeaseRevokeRequest> ||
+               std::is_same_v<T, LeaseExpiry>;
       },
       request);
   if (active(AlarmType::corrupt) && on_data) return outcome::corrupt;

@@ -26,10 +26,19 @@ Bytes encode_request(const MemberAttributes& attributes) {
   return encode(MemberInfo{
       .id = attributes.id, .name = attributes.name, .client_urls = attributes.client_urls});
 }
+/// Two varints.
+Bytes encode_request(const LeaseExpiry& expiry) {
+  Bytes out;
+  wire::append_varint(out, static_cast<std::uint64_t>(expiry.id));
+  wire::append_varint(out, expiry.term);
+  return out;
+}
 template <typename Request>
 Bytes encode_request(const Request& request) {
   return encode(request);
 }
+
+bool take_varint(BytesView& data, std::uint64_t& value);
 
 template <typename Request>
 Result<CommandRequest> decode_request(BytesView bytes) {
@@ -37,6 +46,14 @@ Result<CommandRequest> decode_request(BytesView bytes) {
     auto member = decode<MemberInfo>(bytes, stored_limits);
     if (!member) return std::unexpected(member.error());
     return MemberAttributes{member->id, std::move(member->name), std::move(member->client_urls)};
+  } else if constexpr (std::is_same_v<Request, LeaseExpiry>) {
+    std::uint64_t id = 0;
+    LeaseExpiry expiry;
+    if (!take_varint(bytes, id) || !take_varint(bytes, expiry.term)) {
+      return fail(ErrorCode::corrupt, "malformed log entry");
+    }
+    expiry.id = static_cast<LeaseId>(id);
+    return expiry;
   } else {
     auto request = decode<Request>(bytes, stored_limits);
     if (!request) return std::unexpected(request.error());

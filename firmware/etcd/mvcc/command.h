@@ -27,9 +27,16 @@ struct MemberAttributes {
   std::vector<std::string> client_urls;
 };
 
+/// A leader's word that a lease ran out. It counts only in the term it was given in: a later leader
+/// extended every lease, and may have renewed this one.
+struct LeaseExpiry {
+  LeaseId id = 0;
+  std::uint64_t term = 0;
+};
+
 using CommandRequest =
     std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest,
-                 LeaseRevokeRequest, MemberAttributes, AuthCommand, AlarmRequest>;
+                 LeaseRevokeRequest, MemberAttributes, AuthCommand, AlarmRequest, LeaseExpiry>;
 
 /// Who proposed it: a member, a number drawn for this life of it, and one that this life uses once,
 /// rising from 1.

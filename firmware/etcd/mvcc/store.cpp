@@ -36,7 +36,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, const std::s
   return store;
 }
 
-void Store::apply(std::uint64_t index, BytesView data, MonotonicTime now,
+void Store::apply(std::uint64_t index, std::uint64_t term, BytesView data, MonotonicTime now,
                   const std::function<void(CommandId, CommandReply)>& done) {
   CHECK(index == applied_index_ + 1, std::format("applying {} after {}", index, applied_index_));
   applied_index_ = index;
@@ -50,7 +50,8 @@ void Store::apply(std::uint64_t index, BytesView data, MonotonicTime now,
     Events events;
     const auto refused = authorize(auth_, leases_, command.caller, command.request);
     const bool grows = quota_cost(command.request) > 0;
-    CommandReply reply = refused ? reject(*refused) : run(std::move(command.request), now, events);
+    CommandReply reply =
+        refused ? reject(*refused) : run(std::move(command.request), term, now, events);
     grew_ = grew_ || (grows && reply.has_value());
     watches_->publish(events);
     done(command.id, std::move(reply));
@@ -76,7 +77,8 @@ CommandReply widen(grpc::Reply<Response> reply) {
 
 }  // namespace
 
-CommandReply Store::run(CommandRequest request, MonotonicTime now, Events& events) {
+CommandReply Store::run(CommandRequest request, std::uint64_t term, MonotonicTime now,
+                        Events& events) {
   if (auto refused = alarms_.refuses(request)) return reject(*refused);
   if (auto* put = std::get_if<PutRequest>(&request))
     return widen(space_->put(std::move(*put), events));
@@ -89,7 +91,10 @@ CommandReply Store::run(CommandRequest request, MonotonicTime now, Events& event
     return widen(space_->compact(compaction->revision));
   }
   if (auto* lease = std::get_if<LeaseGrantRequest>(&request)) return grant(*lease, now);
-  if (auto* lease = std::get_if<LeaseRevokeRequest>(&request)) return revoke(*lease, events);
+  if (auto* lease = std::get_if<LeaseRevokeRequest>(&request)) return revoke(lease->id, events);
+  if (auto* expiry = std::get_if<LeaseExpiry>(&request)) {
+    return expiry->term == term ? revoke(expiry->id, events) : reject(outcome::leader_changed);
+  }
   if (auto* command = std::get_if<AuthCommand>(&request)) {
     return change_auth(std::move(*command), now);
   }
@@ -110,12 +115,12 @@ CommandReply Store::grant(const LeaseGrantRequest& request, MonotonicTime now) {
   return CommandResponse(std::move(response));
 }
 
-CommandReply Store::revoke(const LeaseRevokeRequest& request, Events& events) {
-  const Lease* lease = leases_.find(request.id);
+CommandReply Store::revoke(LeaseId id, Events& events) {
+  const Lease* lease = leases_.find(id);
   if (lease == nullptr) return reject(outcome::lease_not_found);
   const auto keys = lease->keys;
-  leases_.revoke(request.id);
-  db_.erase_lease(request.id);
+  leases_.revoke(id);
+  db_.erase_lease(id);
   space_->remove(keys, events);
   LeaseRevokeResponse response;
   response.header.revision = space_->revision();

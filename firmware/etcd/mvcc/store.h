@@ -29,9 +29,9 @@ class Store {
                                              std::int64_t lease_ttl_min_seconds,
                                              std::function<void()> later);
 
-  /// Applies one Raft entry; `done` hears of each command in it that was not applied before. Ends
-  /// the process on an entry that it cannot read.
-  void apply(std::uint64_t index, BytesView data, MonotonicTime now,
+  /// Applies one Raft entry of `term`; `done` hears of each command in it that was not applied
+  /// before. Ends the process on an entry that it cannot read.
+  void apply(std::uint64_t index, std::uint64_t term, BytesView data, MonotonicTime now,
              const std::function<void(CommandId, CommandReply)>& done);
   /// Of the last entry applied; durable only as far as a checkpoint took it.
   std::uint64_t applied_index() const { return applied_index_; }
@@ -54,10 +54,10 @@ class Store {
 
  private:
   explicit Store(StateDb db) : db_(std::move(db)) {}
-  CommandReply run(CommandRequest request, MonotonicTime now, Events& events);
+  CommandReply run(CommandRequest request, std::uint64_t term, MonotonicTime now, Events& events);
   CommandReply change_auth(AuthCommand command, MonotonicTime now);
   CommandReply grant(const LeaseGrantRequest& request, MonotonicTime now);
-  CommandReply revoke(const LeaseRevokeRequest& request, Events& events);
+  CommandReply revoke(LeaseId id, Events& events);
   CommandReply change_alarms(const AlarmRequest& request);
   void remember(const MemberAttributes& attributes);
 

@@ -15,7 +15,7 @@ void Member::Implementation::apply(const raft::Entry& entry) {
   const BytesView data = entry.type == raft::EntryType::normal ? entry.view() : BytesView();
   applied_term = entry.term;
   store->apply(
-      entry.index.value, data, world.clock.now(),
+      entry.index.value, entry.term.value, data, world.clock.now(),
       [this](CommandId id, CommandReply reply) { proposals->applied(id, std::move(reply)); });
 }
 

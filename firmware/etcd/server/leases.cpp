@@ -123,7 +123,7 @@ void Member::Implementation::expire_leases() {
 }
 
 Task<void> Member::Implementation::revoke_expired(LeaseId id) {
-  auto reply = co_await proposals->propose(LeaseRevokeRequest{.id = id});
+  auto reply = co_await proposals->propose(LeaseExpiry{.id = id, .term = leadership.term.value});
   if (reply) {
     metrics
         .counter("etcd_debugging_server_lease_expired_total", "The total number of expired leases.")

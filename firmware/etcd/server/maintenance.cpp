@@ -36,6 +36,7 @@ grpc::Reply<void> Member::Implementation::has_room_for(const CommandRequest& req
   const bool allowed = std::holds_alternative<DeleteRangeRequest>(request) ||
                        std::holds_alternative<CompactionRequest>(request) ||
                        std::holds_alternative<LeaseRevokeRequest>(request) ||
+                       std::holds_alternative<LeaseExpiry>(request) ||
                        std::holds_alternative<AuthCommand>(request) ||
                        std::holds_alternative<AlarmRequest>(request);
   if (housekeeper->no_space() && !allowed) return reject(outcome::no_space);

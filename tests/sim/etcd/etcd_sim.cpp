@@ -3,6 +3,7 @@
 // TRIPOD_TRACE=1 shows what happens.
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -44,6 +45,13 @@ Hunt parse(int argc, char** argv) {
   return hunt;
 }
 
+volatile std::uint64_t running = 0;
+
+/// A CHECK or fatal() ends the process: say where.
+void on_abort(int) {
+  std::fprintf(stderr, "aborted in seed %llu\n", static_cast<unsigned long long>(running));
+}
+
 void show(std::uint64_t seed, const RunResult& result) {
   std::printf(
       "seed %llu: %zu answered, %zu not, %lld revisions, %zu crashes, %zu of them in a "
@@ -65,7 +73,7 @@ bool hunt(const Hunt& hunt) {
   for (; done < hunt.count; ++done) {
     if (hunt.limit.count() > 0 && std::chrono::steady_clock::now() - begin > hunt.limit) break;
     RunOptions options = hunt.options;
-    options.seed = hunt.first + done;
+    options.seed = running = hunt.first + done;
     const RunResult result = run(options);
     good = good && result.violations.empty();
     sum.answered += result.answered;
@@ -86,5 +94,6 @@ bool hunt(const Hunt& hunt) {
 
 int main(int argc, char** argv) {
   using namespace tripod::etcd::robustness;
+  std::signal(SIGABRT, on_abort);
   return hunt(parse(argc, argv)) ? 0 : 1;
 }

@@ -52,12 +52,12 @@ TEST_F(RepeatTest, a_command_that_stands_in_the_log_twice_is_applied_once_even_a
   append_command(data, {5, 1, 1}, PutRequest{.key = "a", .value = "1"});
   int done = 0;
   const auto count = [&](CommandId, CommandReply) { ++done; };
-  store_->apply(++index_, data, {}, count);
-  store_->apply(++index_, data, {}, count);
+  store_->apply(++index_, 1, data, {}, count);
+  store_->apply(++index_, 1, data, {}, count);
   EXPECT_EQ(done, 1);
   EXPECT_EQ(space().revision(), 2);
   reopen();
-  store_->apply(++index_, data, {}, count);
+  store_->apply(++index_, 1, data, {}, count);
   EXPECT_EQ(done, 1);
   EXPECT_EQ(space().revision(), 2);
 }

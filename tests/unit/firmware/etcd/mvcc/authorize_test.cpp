@@ -28,7 +28,7 @@ class AuthorizeTest : public StoreTest {
     Bytes data;
     append_command(data, {1, 1, ++sequence_}, request, caller);
     std::string told = "not applied";
-    store_->apply(++index_, data, {}, [&](CommandId, const CommandReply& reply) {
+    store_->apply(++index_, 1, data, {}, [&](CommandId, const CommandReply& reply) {
       told = reply ? "" : reply.error().message;
     });
     return told;

@@ -35,11 +35,11 @@ class StoreTest : public testing::Test {
     open();
   }
 
-  CommandReply apply(CommandRequest request, MonotonicTime now = {}) {
+  CommandReply apply(CommandRequest request, MonotonicTime now = {}, std::uint64_t term = 1) {
     Bytes data;
     append_command(data, {1, 1, ++sequence_}, request);
     CommandReply result = reject(outcome::stopped);
-    store_->apply(++index_, data, now, [&](CommandId id, CommandReply reply) {
+    store_->apply(++index_, term, data, now, [&](CommandId id, CommandReply reply) {
       EXPECT_EQ(id.sequence, sequence_);
       result = std::move(reply);
     });

@@ -97,6 +97,16 @@ TEST_F(LeaseTest, ignore_lease_keeps_the_key_where_it_hangs) {
   EXPECT_EQ(list("a"), " #0");
 }
 
+TEST_F(LeaseTest, an_expiry_counts_only_in_the_term_it_was_declared_in) {
+  must<LeaseGrantResponse>(LeaseGrantRequest{.ttl = 10, .id = 5});
+  put("a", "1", 5);
+  EXPECT_FALSE(apply(LeaseExpiry{.id = 5, .term = 3}, {}, 4));  // a later leader's to decide
+  EXPECT_TRUE(store_->leases().find(5)->keys.contains("a"));
+  EXPECT_TRUE(apply(LeaseExpiry{.id = 5, .term = 4}, {}, 4));
+  EXPECT_EQ(store_->leases().find(5), nullptr);
+  EXPECT_EQ(list("a"), " #0");
+}
+
 TEST_F(LeaseTest, leases_and_their_keys_survive_a_restart) {
   must<LeaseGrantResponse>(LeaseGrantRequest{.ttl = 10, .id = 5});
   must<LeaseGrantResponse>(LeaseGrantRequest{.ttl = 20, .id = 6});
