@@ -73,7 +73,8 @@ bool hunt(const Hunt& hunt) {
   for (; done < hunt.count; ++done) {
     if (hunt.limit.count() > 0 && std::chrono::steady_clock::now() - begin > hunt.limit) break;
     RunOptions options = hunt.options;
-    options.seed = running = hunt.first + done;
+    options.seed = hunt.first + done;
+    running = options.seed;
     const RunResult result = run(options);
     good = good && result.violations.empty();
     sum.answered += result.answered;
