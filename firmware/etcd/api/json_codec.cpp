@@ -289,7 +289,7 @@ class JsonWriter {
       case FieldKind::boolean: out_ += value != 0 ? "true" : "false"; return;
       case FieldKind::enumeration:
         if (value < field.enumerators.size()) {
-          out_ += std::format("\"{}\"", field.enumerators[value]);
+          out_ += std::format("\"{}\"", field.enumerators[static_cast<std::size_t>(value)]);
         } else {
           out_ += std::to_string(value);
         }

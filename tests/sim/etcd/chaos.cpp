@@ -352,6 +352,7 @@ class Nemesis {
     const bool drained = cluster_.run_until([&] { return world_.calls[node] == 0; }, 2 * patience);
     world_.leaving.reset();
     if (!drained) return world_.result.violations.push_back("a call does not end");
+    armed_ = false;
     if (cluster_.running(node)) cluster_.stop(node);  // or a crash came first
   }
   void start(std::size_t node) {
