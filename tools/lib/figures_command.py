@@ -127,7 +127,7 @@ class Figures:
             cluster.board(holder).send(end)
             wait_for("the lease moves", lambda s=survivor, b=before: ha_failover.lease_holder(
                 harness, board=s)[1] not in ("", b), 40, poll=0.02)
-            self.add(f"controller manager moves, holder {kind}", f"{time.monotonic() - moment:.1f} s",
+            self.add(f"controller manager moves, holder {kind}", f"{time.monotonic() - moment:.2f} s",
                      "17 s" if end == signal.SIGKILL else "2 s")
             cluster.board(holder).stop()
             cluster.board(holder).start()
