@@ -165,7 +165,9 @@ Task<void> Elector::keep_renewing() {
         deadline, clock_.now() + (failed ? config_.retry_period : config_.renew_period()));
     if (!co_await async::sleep_until(clock_, next)) co_return;
     if (clock_.now() >= deadline) break;
-    auto renewed = co_await async::with_timeout(clock_, deadline - clock_.now(), attempt());
+    // Half the time at most, so that a lost request is followed by another one in time.
+    const Duration limit = std::min<Duration>(deadline - clock_.now(), config_.renew_deadline / 2);
+    auto renewed = co_await async::with_timeout(clock_, limit, attempt());
     if (renewed && !*renewed) {
       logger_.warn("lease was taken", LogField("lease", config_.resource_name),
                    LogField("by", leader()));

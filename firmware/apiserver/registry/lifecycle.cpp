@@ -123,7 +123,9 @@ void fill_new(const Resource& resource, json::Value& object, std::string_view ui
   } else {
     json::erase(object, {"metadata", "generation"});
   }
-  if (resource.has_status) json::set(object, {"status"}, json::Value(json::Object()));
+  if (resource.has_status && !resource.status_on_create) {
+    json::set(object, {"status"}, json::Value(json::Object()));
+  }
   if (resource.prepare_create) resource.prepare_create(object, context);
 }
 
@@ -222,9 +224,9 @@ kube::Outcome<DeleteOptions> parse_delete_options(
     BytesView body, std::string_view query_grace, std::string_view query_propagation,
     std::string_view query_orphan, const std::vector<std::string_view>& query_dry_run) {
   DeleteOptions options;
-  std::string orphan(query_orphan);
-  std::vector<std::string> dry_run(query_dry_run.begin(), query_dry_run.end());
-  if (!body.empty()) {
+  std::string orphan;
+  std::vector<std::string> dry_run;
+  if (!body.empty()) {  // the query does not count then
     if (auto read = read_body(body, options, orphan, dry_run); !read)
       return std::unexpected(read.error());
   } else {
@@ -238,6 +240,8 @@ kube::Outcome<DeleteOptions> parse_delete_options(
       options.grace_period_seconds = seconds;
     }
     options.propagation = query_propagation;
+    orphan = query_orphan;
+    dry_run.assign(query_dry_run.begin(), query_dry_run.end());
   }
   if (!orphan.empty() && !options.propagation.empty()) {
     return std::unexpected(invalid_options(

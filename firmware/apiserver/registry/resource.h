@@ -86,6 +86,7 @@ struct Resource {
   std::span<const SelectableField> fields;
 
   bool has_status = false;
+  bool status_on_create = false;  // a new object keeps the status it came with
   bool has_scale = false;
   bool has_generation = false;       // metadata.generation counts changes of spec
   bool create_on_update = false;     // PUT to a name that does not exist creates it

@@ -130,22 +130,27 @@ void Cache::apply(const etcd::Event& event) {
   const std::string suffix(suffix_of(event.kv.key));
   const auto known = objects_.find(suffix);
   ObjectRef previous = known == objects_.end() ? nullptr : known->second;
-  if (event.type == etcd::EventType::remove) {
+  ObjectRef object;
+  if (event.type != etcd::EventType::remove) {
+    auto decoded = decode_object(resource_, event.kv.value, event.kv.mod_revision);
+    if (decoded) {
+      object = std::move(*decoded);
+    } else {
+      log_.error("unreadable object", LogField("key", event.kv.key),
+                 LogField("error", decoded.error().message));
+    }
+  }
+  // What cannot be read is not shown, as in load(): what was there before is gone.
+  if (!object) {
     if (!previous) return;
     objects_.erase(known);
     ObjectRef last = at_revision(resource_, *previous, event.kv.mod_revision);
     publish(std::make_shared<CacheEvent>(EventType::deleted, std::move(last), std::move(previous)));
     return;
   }
-  auto object = decode_object(resource_, event.kv.value, event.kv.mod_revision);
-  if (!object) {
-    log_.error("unreadable object", LogField("key", event.kv.key),
-               LogField("error", object.error().message));
-    return;
-  }
-  objects_.insert_or_assign(suffix, *object);
+  objects_.insert_or_assign(suffix, object);
   const EventType type = previous ? EventType::modified : EventType::added;
-  publish(std::make_shared<CacheEvent>(type, std::move(*object), std::move(previous)));
+  publish(std::make_shared<CacheEvent>(type, std::move(object), std::move(previous)));
 }
 
 void Cache::publish(EventRef event) {

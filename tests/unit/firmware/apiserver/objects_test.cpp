@@ -66,6 +66,17 @@ TEST_F(ApiServerTest, creates_what_the_server_owns_and_stores_it_without_resourc
   EXPECT_EQ(again.message(), "configmaps \"a\" already exists");
 }
 
+TEST_F(ApiServerTest, a_new_node_keeps_its_status_and_a_new_namespace_does_not) {
+  const Answer node =
+      post("/api/v1/nodes", R"({"metadata":{"name":"n"},"status":{"capacity":{"cpu":"4"}}})");
+  ASSERT_EQ(node.code, 201) << node.text;
+  EXPECT_EQ(json::get_string(node.body, "status", "capacity", "cpu"), "4");
+  const Answer space =
+      post("/api/v1/namespaces", R"({"metadata":{"name":"s"},"status":{"phase":"Terminating"}})");
+  ASSERT_EQ(space.code, 201) << space.text;
+  EXPECT_EQ(json::get_string(space.body, "status", "phase"), "Active");
+}
+
 TEST_F(ApiServerTest, generates_names) {
   const Answer created = post(config_maps, R"({"metadata":{"generateName":"x-"}})");
   ASSERT_EQ(created.code, 201) << created.text;
@@ -314,6 +325,18 @@ TEST_F(ApiServerTest, deletes_with_preconditions_finalizers_and_propagation) {
   EXPECT_EQ(json::get_string(gone.body, "status"), "Success");
   EXPECT_EQ(json::get_string(gone.body, "details", "name"), "c");
   EXPECT_EQ(remove(std::string(config_maps) + "/c").code, 404);
+}
+
+TEST_F(ApiServerTest, a_body_of_options_replaces_those_of_the_query) {
+  const std::string path = std::string(config_maps) + "/a";
+  post(config_maps, config_map("a"));
+  EXPECT_EQ(remove(path + "?dryRun=All").code, 200);
+  EXPECT_EQ(get(path).code, 200);
+  const Answer removed =
+      remove(path + "?dryRun=All&orphanDependents=true&propagationPolicy=none&gracePeriodSeconds=x",
+             R"({"propagationPolicy":"Background"})");
+  EXPECT_EQ(removed.code, 200) << removed.text;
+  EXPECT_EQ(get(path).code, 404);
 }
 
 TEST_F(ApiServerTest, deletes_collections) {

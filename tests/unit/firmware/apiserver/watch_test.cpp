@@ -28,6 +28,22 @@ TEST_F(ApiServerTest, watch_tells_every_change) {
   EXPECT_EQ(json::get_string(all.events[3], "object", "data", "k"), "v");
 }
 
+TEST_F(ApiServerTest, an_object_replaced_by_what_cannot_be_read_is_gone) {
+  const Answer created = post(config_maps, config_map("a"));
+  Watching& all = watch(std::string(config_maps) + "?watch=true");
+  run([](etcd::Client* etcd) -> Task<void> {
+    etcd::PutRequest request;
+    request.key = "/registry/configmaps/default/a";
+    request.value = "{";
+    (void)co_await etcd->put(std::move(request));
+  }(&etcd_));
+  settle();
+  EXPECT_EQ(all.types(), (Types{"ADDED", "DELETED"}));
+  const Answer listed =
+      get(std::string(config_maps) + "?resourceVersion=" + std::string(created.version()));
+  EXPECT_EQ(json::get_array(listed.body, "items")->size(), 0U);
+}
+
 TEST_F(ApiServerTest, watch_resumes_after_a_resource_version) {
   const Answer first = post(config_maps, config_map("a"));
   post(config_maps, config_map("b"));
