@@ -3,8 +3,8 @@
 // controller until the lease is lost. While it waits it keeps no caches.
 //
 //   ControllerManager manager(transport, world, config, &metrics);
-//   scope.spawn(manager.run());        // until the scope is cancelled; then stops, releases the
-//   lease and returns
+//   // Until the scope is cancelled; then stops, releases the lease and returns.
+//   scope.spawn(manager.run());
 //
 // Loop thread only. Transport, world and metrics outlive it.
 

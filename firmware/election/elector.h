@@ -3,8 +3,8 @@
 // before the lease can be anyone else's, releases it on a clean stop.
 //
 //   Elector elector(client, world, config, log);
-//   scope.spawn(elector.run(controllers));     // until the scope is cancelled; then releases and
-//   returns
+//   // Until the scope is cancelled; then releases and returns.
+//   scope.spawn(elector.run(controllers));
 //
 // A standby tries every retry_period, as client-go does, and beyond that watches the record, so
 // that it takes a released lease at once and knows to the moment when a silent holder's runs out.

@@ -4,11 +4,11 @@
 // returns; every read is linearizable unless it says serializable. Answers and errors are etcd's.
 //
 //   auto member = etcd::Member::start(world, options, peer_tls, registry);
-//   if (!member) ...                                    // one clear message: wrong directory, port
-//   in use, bad file LocalClient client(**member);                       // local_client.h, for the
-//   API server rpc::ClientPort port(**member, ...);                // rpc/client_port.h, the
-//   handler for listen-client-urls co_await (*member)->stop();                         // hands
-//   leadership over; before it dies
+//   if (!member) ...                      // one clear message: wrong directory, port in use, ...
+//   LocalClient client(**member);         // local_client.h, for the API server
+//   rpc::ClientPort port(**member, ...);  // rpc/client_port.h, the handler of listen-client-urls
+//   co_await (*member)->stop();           // hands leadership over; before it dies
+//
 //
 // Lives on the loop thread. Calls that wait belong to the scope of the awaiting coroutine.
 

@@ -4,8 +4,8 @@
 // conditions.
 //
 //   Scheduler scheduler(transport, world, config, &metrics);
-//   scope.spawn(scheduler.run());      // until the scope is cancelled; then stops, releases the
-//   lease and returns
+//   // Until the scope is cancelled; then stops, releases the lease and returns.
+//   scope.spawn(scheduler.run());
 //
 // Loop thread only. Transport, world and metrics outlive it.
 

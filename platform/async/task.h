@@ -2,10 +2,10 @@
 // Task<T>: a coroutine that starts when awaited, runs on the loop thread and always runs to its
 // end. Scope: the owner of running tasks; it is cancelled and joined before it dies.
 //
-//   Task<Result<int>> answer(std::string question);       // parameters are values, never
-//   references scope.spawn(serve(std::move(connection)));            // runs until done or
-//   cancelled auto value = co_await answer("...");                  // same scope as the awaiting
-//   coroutine
+//   Task<Result<int>> answer(std::string question);  // parameters are values, never references
+//   scope.spawn(serve(std::move(connection)));       // runs until done or cancelled
+//   auto value = co_await answer("...");             // same scope as the awaiting coroutine
+//
 //
 // Cancelling a scope makes every operation pending in it return ErrorCode::cancelled; so does every
 // later one.

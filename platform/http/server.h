@@ -2,9 +2,9 @@
 // Server: HTTP/1.1 and HTTP/2 on the streams of one or more listeners, in front of one Handler. The
 // version is chosen by ALPN, without TLS by the HTTP/2 preface. Enforces Limits.
 //
-//   Server server(world.executor, world.clock, handler, Limits{}, Logger(world.log, "http"),
-//   tls_accept); server.listen(world.network, {"127.0.0.11", 6444}); co_await
-//   server.drain(world.clock.now() + 10s);       // before it dies
+//   Server server(executor, clock, handler, Limits{}, Logger(world.log, "http"), tls_accept);
+//   server.listen(world.network, {"127.0.0.11", 6444});
+//   co_await server.drain(world.clock.now() + 10s);  // before it dies
 //
 // Lives on the loop thread.
 

@@ -3,9 +3,9 @@
 //
 // The shell, once per loop turn: step() each event, then take_actions(), then
 //   send      every message, in order per peer; dropping one is allowed
-//   persist   hand the batch to LogStore::append on the storage lane, then
-//   step(Persisted{batch.id}); an error is fatal apply     apply the entries in order, then
-//   step(Applied{last index}), at once or later the rest  as the fields say
+//   persist   LogStore::append on the storage lane, then step(Persisted{batch.id}), or end
+//   apply     the entries in order, then step(Applied{last index}), at once or later
+//   the rest  as the fields say
 // Messages that promise something (votes, acknowledged appends) are not in Actions until the
 // Persisted event of the batch that makes the promise durable: that order cannot be got wrong
 // outside. A leader's Appends leave before its own disk has the entries (thesis section 10.2.1).

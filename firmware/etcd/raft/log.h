@@ -3,8 +3,8 @@
 // runs, for terms change rarely), and the entries of a recent stretch. Older entries are on disk;
 // whoever needs one asks for a read.
 //
-//   base <= applied <= handed out <= min(committed, durable);   committed <= last;   durable <=
-//   last
+//   base <= applied <= handed out <= min(committed, durable)
+//   committed <= last, durable <= last
 //
 // Entries that are not durable are always in memory; the rest of the stretch is bounded by
 // Limits::cache_*.
