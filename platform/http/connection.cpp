@@ -68,6 +68,7 @@ void Connection::on_data(BytesView data) {
 }
 
 void Connection::on_drained() {
+  stalled_since_.reset();
   output_ready();
 }
 
@@ -103,6 +104,9 @@ void Connection::flush() {
     phase_since_ = clock_.now();
     stream_->finish();
     protocol_->connection_lost({ErrorCode::closed, "connection closed"});
+  }
+  if (!stalled_since_ && stream_->queued_bytes() >= queued_bytes_max) {
+    stalled_since_ = clock_.now();
   }
   if (const bool wanted = state_ != State::open || protocol_->wants_data(); wanted != reading_) {
     reading_ = wanted;

@@ -3,6 +3,7 @@
 // producing while the stream has enough queued, and tells its owner when nothing needs it any more.
 
 #include <memory>
+#include <optional>
 
 #include "platform/http/protocol.h"
 #include "platform/os/network.h"
@@ -33,6 +34,9 @@ class Connection final : os::StreamObserver, ProtocolHost {
   /// When the phase began.
   MonotonicTime phase_since() const { return phase_since_; }
   MonotonicTime received_at() const { return received_at_; }
+  /// Since when output waits for a peer that has not taken all of the last piece; nothing: it does
+  /// not wait.
+  std::optional<MonotonicTime> stalled_since() const { return stalled_since_; }
   bool closing() const { return state_ != State::open; }
 
  private:
@@ -58,6 +62,7 @@ class Connection final : os::StreamObserver, ProtocolHost {
   Phase phase_ = Phase::head;
   MonotonicTime phase_since_;
   MonotonicTime received_at_;
+  std::optional<MonotonicTime> stalled_since_;
   bool reading_ = true;
   bool drain_asked_ = false;
   bool flush_posted_ = false;

@@ -10,6 +10,7 @@ namespace tripod::http {
 /// What a connection waits for, and so which time limit holds.
 enum class Phase : std::uint8_t {
   head,  // the peer owes the rest of a preface or of a message head
+  body,  // the peer owes the rest of a message, and nothing else is under way (HTTP/1)
   busy,  // messages are under way
   idle,  // nothing is
 };

@@ -112,8 +112,10 @@ MonotonicTime Server::deadline_of(const Entry& entry) const {
   if (connection.closing()) return connection.phase_since() + finishing_max;
   switch (connection.phase()) {
     case Phase::head: return connection.phase_since() + limits_.header_timeout;
+    case Phase::body: return connection.phase_since() + limits_.body_timeout;
     case Phase::idle: return connection.phase_since() + limits_.idle_timeout;
     case Phase::busy:
+      if (connection.stalled_since()) return *connection.stalled_since() + limits_.stall_timeout;
       if (entry.mute) return MonotonicTime::max();
       return connection.received_at() +
              (entry.pinged ? limits_.ping_interval + limits_.ping_timeout : limits_.ping_interval);
@@ -125,6 +127,9 @@ void Server::enforce(Entry& entry) {
   Connection& connection = *entry.connection;
   if (connection.closing()) return connection.abort({ErrorCode::closed, "the peer did not close"});
   if (connection.phase() != Phase::busy) return connection.time_out();
+  if (connection.stalled_since()) {
+    return connection.abort({ErrorCode::timeout, "the peer takes nothing"});
+  }
   if (entry.pinged) return connection.abort({ErrorCode::timeout, "the peer does not answer"});
   entry.pinged = connection.protocol()->ping();
   entry.mute = !entry.pinged;

@@ -50,17 +50,20 @@ void ServerSession::feed(BytesView data) {
     }
     auto taken = parser_.parse(data);
     if (std::exchange(start_pending_, false) && stream_) stream_->start(handler_);
-    if (!taken) return refuse(taken.error() == ErrorCode::too_large ? 431 : 400);
+    if (!taken) {
+      const int status = taken.error() == ErrorCode::too_large ? 431 : 400;
+      return refuse(status, {ErrorCode::invalid, "malformed request"});
+    }
     data.remove_prefix(*taken);
   }
 }
 
-void ServerSession::refuse(int status) {
+void ServerSession::refuse(int status, Error reason) {
   close_ = true;
   if (!stream_ || !stream_->submitted) early_ += closing_response(status);
   if (stream_) {
     mute_ = true;
-    stream_->lose({ErrorCode::invalid, "malformed request"});
+    stream_->lose(std::move(reason));
   }
   host_.output_ready();
 }
@@ -92,7 +95,7 @@ bool ServerSession::wants_data() const {
 }
 
 Phase ServerSession::phase() const {
-  if (stream_) return Phase::busy;
+  if (stream_) return request_ended_ || stream_->response ? Phase::busy : Phase::body;
   return first_ || parser_.inside_head() ? Phase::head : Phase::idle;
 }
 
@@ -106,6 +109,9 @@ void ServerSession::drain() {
 }
 
 void ServerSession::timed_out() {
+  if (stream_ && !request_ended_) {
+    return refuse(408, {ErrorCode::timeout, "the rest of the request did not come"});
+  }
   close_ = true;
   if (parser_.inside_head()) early_ += closing_response(408);
   host_.output_ready();

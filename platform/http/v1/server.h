@@ -41,8 +41,8 @@ class ServerSession final : public Protocol, public ParserSink, public ServerStr
   void stream_at_rest(ServerStream& stream) override;
 
   void feed(BytesView data);
-  /// Answers what cannot be understood, and ends the connection.
-  void refuse(int status);
+  /// Answers what cannot be understood or does not come, and ends the connection.
+  void refuse(int status, Error reason);
   void produce_head(Bytes& out);
   void produce_body(Bytes& out, std::size_t bytes_max);
   void produce_end(Bytes& out);

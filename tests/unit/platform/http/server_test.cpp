@@ -203,6 +203,26 @@ TEST_F(Http1ServerTest, a_silent_peer_is_timed_out) {
   EXPECT_EQ(server->connections(), 0U);
 }
 
+TEST_F(Http1ServerTest, a_body_that_does_not_come_is_timed_out) {
+  RawPeer& peer = connect();
+  talk(peer, "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf");
+  for (int i = 0; i < 5; ++i) clock.advance(10s);
+  EXPECT_FALSE(peer.closed);
+  clock.advance(15s);
+  EXPECT_TRUE(peer.received.starts_with("HTTP/1.1 408 Request Timeout\r\n")) << peer.received;
+  EXPECT_TRUE(peer.closed);
+}
+
+TEST_F(Http1ServerTest, a_peer_that_takes_nothing_is_cut_off) {
+  RawPeer& peer = connect();
+  peer.stream->set_reading(false);
+  talk(peer, "GET /big/500 HTTP/1.1\r\nHost: h\r\n\r\n");
+  for (int i = 0; i < 11; ++i) clock.advance(10s);
+  EXPECT_EQ(server->connections(), 1U);
+  for (int i = 0; i < 3; ++i) clock.advance(10s);
+  EXPECT_EQ(server->connections(), 0U);
+}
+
 TEST_F(Http1ServerTest, connections_are_bounded) {
   limits.connections_max = 2;
   connect();
