@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CTEST_LABELS = ["unit", "scenario", "sim", "fuzz-smoke", "lint"]
-LABELS = [*CTEST_LABELS, "functional", "cross"]
+LABELS = [*CTEST_LABELS, "functional", "cross", "qemu"]
 EMULATORS = {"aarch64": "qemu-aarch64-static", "armhf": "qemu-arm-static"}
 
 
@@ -57,16 +57,29 @@ def run_ctest(tally, labels):
 def run_functional(tally):
     if not build(tally, "release", "tripod", "hollow-node", "etcd-load"):
         return
+    if bring_peers(tally):
+        run_stories(tally, "functional")
+
+
+def bring_peers(tally):
     title("clients and peers")
-    if not tally.add("tools/peers", subprocess.run([ROOT / "tools/peers"]).returncode == 0):
-        return
-    title("functional")
+    return tally.add("tools/peers", subprocess.run([ROOT / "tools/peers"]).returncode == 0)
+
+
+def run_stories(tally, folder):
+    title(folder)
     with tempfile.NamedTemporaryFile(suffix=".json") as summary:
-        subprocess.run([sys.executable, ROOT / "tests/functional/run.py", "--summary", summary.name])
+        subprocess.run([sys.executable, ROOT / f"tests/{folder}/run.py", "--summary", summary.name])
         text = Path(summary.name).read_text()
     counts = json.loads(text) if text else {"passed": 0, "failed": 1}
     tally.passed += counts["passed"]
-    tally.failed += ["functional"] * counts["failed"]
+    tally.failed += [folder] * counts["failed"]
+
+
+def run_qemu(tally):
+    if not build(tally, "aarch64", "tripod"):
+        return
+    run_stories(tally, "qemu")
 
 
 def run_cross(tally):
@@ -92,6 +105,8 @@ def main(labels):
         run_functional(tally)
     if "cross" in chosen:
         run_cross(tally)
+    if "qemu" in chosen:
+        run_qemu(tally)
     title(f"{time.monotonic() - begin:.0f} s")
     for name in tally.failed:
         print(f"failed: {name}")

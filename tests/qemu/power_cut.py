@@ -1,0 +1,103 @@
+"""What the emulated boards stand on: a disk that forgets what was not flushed, and a switch that does not flood."""
+
+import contextlib
+import socket
+import struct
+import subprocess
+import sys
+
+from harness import ROOT, Failure, wait_for
+from power_cut_disk import SECTOR, Disk
+
+CLUSTER = False
+KIB = 1024
+
+
+def disk_of(t, name, seed=1):
+    path = t.folder / name
+    path.write_bytes(b"\0" * 256 * KIB)
+    return Disk(path, seed), path
+
+
+def test_a_disk_reads_what_was_written_flushed_or_not(t):
+    disk, path = disk_of(t, "reads")
+    disk.write(4 * KIB, b"a" * 4 * KIB)
+    disk.flush()
+    disk.write(6 * KIB, b"b" * KIB)
+    disk.write(6 * KIB + SECTOR, b"c" * SECTOR)
+    found = disk.read(4 * KIB, 4 * KIB)
+    if found != b"a" * 2 * KIB + b"b" * SECTOR + b"c" * SECTOR + b"a" * KIB:
+        raise Failure(f"read back {found[::SECTOR]}")
+    if disk.read(6 * KIB + 100, 600) != b"b" * (SECTOR - 100) + b"c" * (600 - SECTOR + 100):
+        raise Failure("bytes inside sectors")
+    if b"b" in path.read_bytes():
+        raise Failure("an unflushed write is in the file already")
+
+
+def test_a_power_cut_loses_and_tears_only_what_was_not_flushed(t):
+    fates = set()
+    for seed in range(12):
+        disk, path = disk_of(t, "cut", seed)
+        disk.write(0, b"f" * 8 * KIB)
+        disk.flush()
+        for number in range(8):
+            disk.write((8 + 8 * number) * KIB, bytes([1 + number]) * 8 * KIB)
+        disk.lose_power()
+        data = path.read_bytes()
+        if data[:8 * KIB] != b"f" * 8 * KIB:
+            raise Failure(f"seed {seed}: a flushed write is gone")
+        for number in range(8):
+            part = data[(8 + 8 * number) * KIB:(16 + 8 * number) * KIB]
+            kept = part.count(1 + number)
+            if kept % SECTOR or part.count(0) != len(part) - kept:
+                raise Failure(f"seed {seed}: write {number} left half a sector or another's bytes")
+            fates.add("kept" if kept == len(part) else "torn" if kept else "lost")
+        if disk.read(8 * KIB, 8 * KIB) != data[8 * KIB:16 * KIB]:
+            raise Failure("after the cut the disk reads something that is not in the file")
+    if fates != {"kept", "torn", "lost"}:
+        raise Failure(f"fates over 12 seeds: {fates}")
+
+
+class Plug:
+    """A board's end of a cable."""
+
+    def __init__(self, path, address):
+        self.address = bytes([2, 0, 0, 0, 0, address])
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(5)
+        self.socket.connect(str(path))
+
+    def send(self, to, text):
+        frame = to + self.address + b"\x88\xb5" + text
+        self.socket.sendall(struct.pack(">I", len(frame)) + frame)
+
+    def receive(self):
+        size, = struct.unpack(">I", self.socket.recv(4, socket.MSG_WAITALL))
+        return self.socket.recv(size, socket.MSG_WAITALL)[14:]
+
+
+def test_a_switch_sends_frames_to_whom_they_belong_only(t):
+    paths = [t.folder / f"plug-{n}" for n in range(3)]
+    switch = subprocess.Popen([sys.executable, ROOT / "tools/lib/board_switch.py", *paths], stdout=subprocess.DEVNULL)
+    t.cleanups.callback(switch.wait)
+    t.cleanups.callback(switch.kill)
+    wait_for("the switch", lambda: all(p.exists() for p in paths), 10)
+    one, two, three = (Plug(path, n) for n, path in enumerate(paths, 1))
+    everyone = b"\xff" * 6
+    one.send(two.address, b"nobody knows two yet")
+    for plug in (one, two, three):
+        plug.send(everyone, plug.address)
+    heard = {plug: {plug.receive(), plug.receive()} for plug in (one, two, three)}
+    for plug, frames in heard.items():
+        if frames != {p.address for p in (one, two, three)} - {plug.address}:
+            raise Failure(f"broadcasts heard: {frames}")
+    one.send(two.address, b"for two")
+    one.send(everyone, b"for all")
+    if (two.receive(), two.receive(), three.receive()) != (b"for two", b"for all", b"for all"):
+        raise Failure("a frame for one plug went elsewhere")
+    two.socket.close()
+    with contextlib.suppress(OSError):
+        one.send(two.address, b"two is off")
+    one.send(three.address, b"three is on")
+    if three.receive() != b"three is on":
+        raise Failure("a frame for a plug that is out went elsewhere")
