@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <format>
+#include <set>
 
 #include "firmware/etcd/api/wire.h"
 #include "platform/json/json.h"
@@ -14,22 +15,26 @@ constexpr std::string_view blanks = " \t\r\n";
 // --- JSON to wire ---
 
 /// protobuf's JSON name: "range_end" is "rangeEnd".
-bool is_camel_of(std::string_view key, std::string_view name) {
-  std::size_t at = 0;
+std::string camel_of(std::string_view name) {
+  std::string out;
   for (std::size_t i = 0; i < name.size(); ++i) {
-    char expected = name[i];
-    if (expected == '_' && i + 1 < name.size()) {
-      expected = name[++i];
-      if (expected >= 'a' && expected <= 'z') expected = static_cast<char>(expected - 'a' + 'A');
+    char next = name[i];
+    if (next == '_' && i + 1 < name.size()) {
+      next = name[++i];
+      if (next >= 'a' && next <= 'z') next = static_cast<char>(next - 'a' + 'A');
     }
-    if (at >= key.size() || key[at++] != expected) return false;
+    out += next;
   }
-  return at == key.size();
+  return out;
+}
+
+std::unexpected<Error> twice(std::string_view key) {
+  return fail(ErrorCode::invalid, std::format("proto: duplicate field \"{}\"", key));
 }
 
 const FieldShape* find_field(const MessageShape& shape, std::string_view key) {
   for (const FieldShape& field : shape.fields) {
-    if (!field.name.empty() && (field.name == key || is_camel_of(key, field.name))) return &field;
+    if (!field.name.empty() && (field.name == key || camel_of(field.name) == key)) return &field;
   }
   return nullptr;
 }
@@ -107,8 +112,10 @@ class JsonReader {
   Result<Bytes> message(const json::Value& value, const MessageShape& shape) {
     const json::Object* object = value.if_object();
     if (object == nullptr) {
-      return fail(ErrorCode::invalid, std::format("proto: syntax error: unexpected token {}",
-                                                  json::serialize(value).substr(0, 1)));
+      constexpr std::size_t shown_max = 64;
+      const std::string shown = json::serialize(value).substr(0, value.is_array() ? 1 : shown_max);
+      return fail(ErrorCode::invalid,
+                  std::format("proto: syntax error: unexpected token {}", shown));
     }
     if (budget_.depth_max == 0) {
       return fail(ErrorCode::invalid, "proto: exceeded max recursion depth");
@@ -116,9 +123,11 @@ class JsonReader {
     --budget_.depth_max;
     Bytes out;
     const FieldShape* exclusive = nullptr;
+    std::set<const FieldShape*> seen;
     for (const auto& [key, member] : *object) {
       const FieldShape* field = find_field(shape, std::string_view(key));
       if (field == nullptr || member.is_null()) continue;
+      if (!seen.insert(field).second) return twice(std::string_view(key));
       if (field->exclusive && std::exchange(exclusive, field) != nullptr) {
         return fail(ErrorCode::invalid,
                     std::format("proto: error parsing \"{}\", oneof is already set",
@@ -192,7 +201,7 @@ class JsonReader {
     constexpr std::size_t shown_max = 64;
     return fail(ErrorCode::invalid,
                 std::format("proto: invalid value for {} field {}: {}", name_of(field.kind),
-                            field.name, json::serialize(value).substr(0, shown_max)));
+                            camel_of(field.name), json::serialize(value).substr(0, shown_max)));
   }
 
   DecodeLimits budget_;
@@ -315,6 +324,10 @@ Result<Bytes> wire_of_json(BytesView text, const MessageShape& shape, DecodeLimi
   // A nested transaction opens two objects and an array a level; `limits` count messages.
   auto value = json::parse(text, {.depth_max = 2 * limits.depth_max, .bytes_max = text.size()});
   if (!value) return fail(ErrorCode::invalid, value.error().message);
+  if (const auto doubled = json::find_duplicates(text, 1); !doubled.empty()) {
+    const std::string& path = doubled.front();
+    return twice(std::string_view(path).substr(path.rfind('.') + 1));
+  }
   return JsonReader(limits).message(*value, shape);
 }
 
@@ -329,6 +342,12 @@ Result<std::string> json_of_wire(BytesView bytes, const MessageShape& shape, Dec
 
 bool JsonSplitter::inside_value() const {
   return buffer_.find_first_not_of(blanks) != std::string::npos;
+}
+
+std::optional<Bytes> JsonSplitter::last() {
+  if (depth_ > 0 || in_string_ || !inside_value()) return std::nullopt;
+  scanned_ = 0;
+  return std::exchange(buffer_, {});
 }
 
 std::optional<std::size_t> JsonSplitter::end_of_value() {

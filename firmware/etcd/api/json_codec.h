@@ -29,6 +29,8 @@ class JsonSplitter {
   Result<std::optional<Bytes>> next();
   /// Part of a value is here.
   bool inside_value() const;
+  /// What is here when no more comes, if that ends it: neither an object nor an array.
+  std::optional<Bytes> last();
 
  private:
   /// The end of the value that begins at begin_, if it is here.

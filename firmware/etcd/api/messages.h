@@ -127,6 +127,7 @@ struct TxnResponse {
 
 struct RequestOp {
   std::variant<RangeRequest, PutRequest, DeleteRangeRequest, TxnRequest> request;
+  bool missing = false;  // of a client that named none; refused before anything else
 };
 
 struct ResponseOp {

@@ -270,7 +270,11 @@ bool read_message(BytesView bytes, T& message, Budget& budget) {
       any = any || known;
     }
     good = good && reader.ok();
-    if constexpr (requires { Wire<T>::needs_one; }) good = good && any;
+    if constexpr (requires { message.missing; }) {
+      message.missing = !any;
+    } else if constexpr (requires { Wire<T>::needs_one; }) {
+      good = good && any;
+    }
   } else {
     good = Wire<T>::read(bytes, message, budget);
   }

@@ -102,6 +102,7 @@ std::optional<Touched> collect(const std::vector<RequestOp>& operations) {
 std::optional<Outcome> check_operations(const TxnRequest& request, std::size_t ops_max);
 
 std::optional<Outcome> check_operation(const RequestOp& operation, std::size_t ops_max) {
+  if (operation.missing) return outcome::key_not_found;
   return std::visit(
       [&](const auto& request) {
         if constexpr (std::is_same_v<std::decay_t<decltype(request)>, TxnRequest>) {

@@ -7,9 +7,8 @@
 namespace tripod::etcd {
 namespace {
 
-bool default_order(const RangeRequest& request) {
-  return request.sort_order == SortOrder::none ||
-         (request.sort_target == SortTarget::key && request.sort_order == SortOrder::ascend);
+bool in_key_order(const RangeRequest& request) {
+  return request.sort_target == SortTarget::key && request.sort_order != SortOrder::descend;
 }
 
 bool has_filters(const RangeRequest& request) {
@@ -125,10 +124,14 @@ grpc::Reply<RangeResponse> KeySpace::range_at(const RangeRequest& request, Revis
   }
   const bool filters = has_filters(request);
   const auto limit = static_cast<std::size_t>(std::max<std::int64_t>(request.limit, 0));
-  // What is not asked for in key order has to be looked at whole.
-  const std::size_t wanted = limit > 0 && default_order(request) && !filters
-                                 ? limit
-                                 : std::numeric_limits<std::size_t>::max();
+  // What is asked for in another order than that of keys has to be looked at whole. Without any
+  // order etcd takes the first keys, and one more, before it sorts them by the target.
+  std::size_t wanted = std::numeric_limits<std::size_t>::max();
+  if (limit > 0 && !filters && in_key_order(request)) {
+    wanted = limit;
+  } else if (limit > 0 && !filters && request.sort_order == SortOrder::none) {
+    wanted = limit + 1;
+  }
   const bool values = !request.keys_only || request.sort_target == SortTarget::value;
   std::size_t count = 0;
   index_.scan(range, [&](const IndexEntry& entry) {

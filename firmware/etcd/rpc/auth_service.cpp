@@ -44,9 +44,11 @@ class Service {
       return encoded((member->*method)(std::move(*request), credentials_of(context)));
     });
   }
-  template <typename Response>
+  /// A request without fields.
+  template <typename Request, typename Response>
   void ask(std::string_view name, Question<Response> question) {
-    add(name, [member = &member_, question](grpc::CallContext context, Bytes) {
+    add(name, [member = &member_, question](grpc::CallContext context, Bytes bytes) {
+      if (!decode<Request>(bytes)) return undecodable();
       return encoded((member->*question)(credentials_of(context)));
     });
   }
@@ -65,7 +67,7 @@ void add_auth_service(grpc::Server& server, Member& member) {
   Service service(server, member);
   service.change<AuthEnableRequest>("AuthEnable");
   service.change<AuthDisableRequest>("AuthDisable");
-  service.ask("AuthStatus", &Member::auth_status);
+  service.ask<AuthStatusRequest>("AuthStatus", &Member::auth_status);
   service.add("Authenticate", [member = &member](grpc::CallContext, Bytes bytes) {
     auto request = decode<AuthenticateRequest>(bytes);
     if (!request) return undecodable();
@@ -73,14 +75,14 @@ void add_auth_service(grpc::Server& server, Member& member) {
   });
   service.call("UserAdd", &Member::auth_user_add);
   service.call("UserGet", &Member::auth_user_get);
-  service.ask("UserList", &Member::auth_user_list);
+  service.ask<AuthUserListRequest>("UserList", &Member::auth_user_list);
   service.change<AuthUserDeleteRequest>("UserDelete");
   service.call("UserChangePassword", &Member::auth_user_change_password);
   service.change<AuthUserGrantRoleRequest>("UserGrantRole");
   service.change<AuthUserRevokeRoleRequest>("UserRevokeRole");
   service.change<AuthRoleAddRequest>("RoleAdd");
   service.call("RoleGet", &Member::auth_role_get);
-  service.ask("RoleList", &Member::auth_role_list);
+  service.ask<AuthRoleListRequest>("RoleList", &Member::auth_role_list);
   service.change<AuthRoleDeleteRequest>("RoleDelete");
   service.change<AuthRoleGrantPermissionRequest>("RoleGrantPermission");
   service.change<AuthRoleRevokePermissionRequest>("RoleRevokePermission");

@@ -41,8 +41,9 @@ Task<grpc::Reply<Bytes>> call(Member* member, Method<Request, Response> method, 
   co_return encode(*reply);
 }
 
-Task<grpc::Reply<Bytes>> leases(Member* member, bool require_leader, Credentials who) {
+Task<grpc::Reply<Bytes>> leases(Member* member, bool require_leader, Credentials who, Bytes bytes) {
   if (require_leader && member->leader() == 0) co_return reject(outcome::no_leader);
+  if (!decode<LeaseLeasesRequest>(bytes)) co_return std::unexpected(undecodable());
   auto reply = co_await member->lease_leases(std::move(who));
   if (!reply) co_return std::unexpected(std::move(reply.error()));
   co_return encode(*reply);
@@ -84,7 +85,10 @@ Task<grpc::Status> keep_alive(Member* member, grpc::ServerCall stream) {
     if (!message) co_return message.error();
     if (!*message) co_return grpc::Status{};
     auto request = decode<LeaseKeepAliveRequest>(**message);
-    if (!request) co_return undecodable();
+    if (!request) {
+      co_return grpc::Status{grpc::StatusCode::internal,
+                             "grpc: failed to unmarshal the received message"};
+    }
     if (require_leader && member->leader() == 0) co_return outcome::no_leader.status();
     auto reply = co_await member->lease_keep_alive(*request, who);
     if (!reply) co_return reply.error();
@@ -116,10 +120,10 @@ struct ClientPort::Implementation {
     unary(member, "Lease/LeaseRevoke", &Member::lease_revoke);
     unary(member, "Lease/LeaseTimeToLive", &Member::lease_time_to_live);
     unary(member, "Cluster/MemberList", &Member::member_list);
-    server.add_unary("/etcdserverpb.Lease/LeaseLeases",
-                     [&member](grpc::CallContext context, Bytes) {
-                       return leases(&member, requires_leader(context), credentials_of(context));
-                     });
+    server.add_unary("/etcdserverpb.Lease/LeaseLeases", [&member](grpc::CallContext context,
+                                                                  Bytes bytes) {
+      return leases(&member, requires_leader(context), credentials_of(context), std::move(bytes));
+    });
     add_auth_service(server, member);
     add_maintenance_service(server, member);
     server.add_stream("/etcdserverpb.Maintenance/Snapshot", grpc::MethodType::server_stream,

@@ -22,6 +22,12 @@ bool names(const Query& query, std::string_view name) {
   return std::ranges::any_of(query, [&](const auto& pair) { return pair.first == name; });
 }
 
+/// etcd answers other methods only where it shows metrics or has nothing to show.
+bool only_to_get(std::string_view path) {
+  return path == "/health" || path == "/version" || path.starts_with("/livez") ||
+         path.starts_with("/readyz");
+}
+
 /// Go's error texts of an RPC, as they appear in etcd's reasons.
 std::string rpc_error(const grpc::Status& status) {
   return status.message;
@@ -31,14 +37,13 @@ std::string rpc_error(const grpc::Status& status) {
 
 Task<void> HealthHandler::handle(std::unique_ptr<http::Exchange> exchange) {
   const std::string method = exchange->request().method;
-  Answer result;
-  if (method != "GET" && method != "HEAD") {
-    result = {.status = 405, .body = "Method Not Allowed\n"};
-  } else {
-    result = co_await answer(exchange->request().path, exchange->request().query);
+  const std::string path = exchange->request().path;
+  Answer result = {.status = 405, .body = "Method Not Allowed\n"};
+  if (method == "GET" || !only_to_get(path)) {
+    result = co_await answer(path, exchange->request().query);
   }
-  http::ResponseHead head{result.status,
-                          {{"content-type", result.type}, {"x-content-type-options", "nosniff"}}};
+  http::ResponseHead head{result.status, {{"content-type", result.type}}};
+  if (result.not_to_sniff) head.headers.add("x-content-type-options", "nosniff");
   if (result.status == 405) head.headers.add("allow", "GET");
   co_await http::send(*exchange, std::move(head),
                       method == "HEAD" ? nullptr : share(std::move(result.body)));
@@ -56,11 +61,13 @@ Task<HealthHandler::Answer> HealthHandler::answer(std::string path, std::string 
   if (path == "/version") {
     co_return Answer{
         .type = "application/json",
+        .not_to_sniff = false,
         .body = std::format(R"({{"etcdserver":"{}","etcdcluster":"{}","storage":"{}"}})",
                             server_version, cluster_version, storage_version)};
   }
   if (path == "/metrics") {
     co_return Answer{.type = "text/plain; version=0.0.4; charset=utf-8",
+                     .not_to_sniff = false,
                      .body = member_.metrics().expose()};
   }
   for (const bool is_live : {true, false}) {
@@ -99,7 +106,7 @@ Task<HealthHandler::Answer> HealthHandler::health(std::string query) {
   }
   const std::string body =
       std::format(R"({{"health":"{}","reason":"{}"}})", reason.empty() ? "true" : "false", reason);
-  if (reason.empty()) co_return Answer{.type = "text/plain; charset=utf-8", .body = body};
+  if (reason.empty()) co_return Answer{.not_to_sniff = false, .body = body};
   co_return Answer{.status = 503, .body = body + "\n"};
 }
 

@@ -19,6 +19,7 @@ class HealthHandler final : public http::Handler {
   struct Answer {
     int status = 200;
     std::string type = "text/plain; charset=utf-8";
+    bool not_to_sniff = true;  // as Go says with its errors and plain texts
     std::string body;
   };
 

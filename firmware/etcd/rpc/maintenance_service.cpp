@@ -24,7 +24,8 @@ Task<grpc::Reply<Bytes>> call(Member* member,
   co_return encode(*reply);
 }
 
-Task<grpc::Reply<Bytes>> status(Member* member, Credentials who) {
+Task<grpc::Reply<Bytes>> status(Member* member, Credentials who, Bytes bytes) {
+  if (!decode<StatusRequest>(bytes)) co_return std::unexpected(undecodable());
   auto allowed = co_await member->require_root(std::move(who));
   if (!allowed) co_return std::unexpected(std::move(allowed.error()));
   auto reply = member->status();
@@ -59,8 +60,9 @@ void add_maintenance_service(grpc::Server& server, Member& member) {
       return call(called, method, std::move(who), std::move(bytes));
     });
   };
-  add("Status",
-      [](Member* asked, Credentials who, Bytes) { return status(asked, std::move(who)); });
+  add("Status", [](Member* asked, Credentials who, Bytes bytes) {
+    return status(asked, std::move(who), std::move(bytes));
+  });
   add("Alarm", [](Member* asked, Credentials who, Bytes bytes) {
     return alarm(asked, std::move(who), std::move(bytes));
   });

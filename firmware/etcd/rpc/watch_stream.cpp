@@ -98,7 +98,8 @@ Task<void> WatchStream::read_loop() {
     if ((*message)->empty()) continue;  // asks for nothing
     auto request = decode<WatchRequest>(**message);
     if (!request) {
-      end_.set(grpc::Status{grpc::StatusCode::internal, "grpc: error unmarshalling request"});
+      end_.set(grpc::Status{grpc::StatusCode::internal,
+                            "grpc: failed to unmarshal the received message"});
       co_return;
     }
     if (auto* wanted = std::get_if<WatchCreateRequest>(&request->request)) {

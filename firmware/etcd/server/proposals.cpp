@@ -31,7 +31,7 @@ Task<CommandReply> Proposals::propose(CommandRequest request, OnBehalfOf caller)
   }
   Bytes command;
   append_command(command, {self_, life_, next_sequence_}, request, caller);
-  if (command.size() > limits_.request_bytes_max + 64) co_return reject(outcome::request_too_large);
+  if (command.size() > limits_.request_bytes_max) co_return reject(outcome::request_too_large);
   const std::uint64_t sequence = next_sequence_++;
   if (collected_.data.size() + command.size() > limits_.batch_bytes_max) send_collected();
 

@@ -43,14 +43,12 @@ std::string json_string(std::string_view text) {
 }
 
 std::string error_body(const grpc::Status& status) {
-  const std::string message = json_string(status.message);
-  return std::format(R"({{"error":{},"code":{},"message":{}}})", message,
-                     static_cast<int>(status.code), message);
+  return std::format(R"({{"code":{},"message":{}}})", static_cast<int>(status.code),
+                     json_string(status.message));
 }
 
 std::string stream_error(const grpc::Status& status) {
-  return std::format("{{\"error\":{{\"code\":{},\"message\":{}}}}}\n",
-                     static_cast<int>(status.code), json_string(status.message));
+  return std::format("{{\"error\":{}}}\n", error_body(status));
 }
 
 Task<void> send_json(http::Exchange* exchange, int status, std::string body, bool from_method) {

@@ -48,6 +48,7 @@ Task<Result<std::optional<Bytes>>> TranscodedExchange::read() {
   for (;;) {
     auto value = splitter_.next();
     if (!value) co_return refuse(value.error().message);
+    if (!*value && body_ended_) value = splitter_.last();
     if (*value) {
       auto message = wire_of_json(**value, conversation_.route.request());
       if (!message) co_return refuse(message.error().message);

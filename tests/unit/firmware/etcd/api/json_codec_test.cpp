@@ -93,7 +93,14 @@ TEST(JsonCodec, what_does_not_fit_is_refused) {
             "proto: invalid value for uint32 field hash: 4294967296");
   EXPECT_EQ(error_of<TxnRequest>(R"({"compare":{}})"),
             "proto: invalid value for message field compare: {}");
+  EXPECT_EQ(error_of<RangeRequest>(R"({"keys_only":"true"})"),
+            R"(proto: invalid value for bool field keysOnly: "true")");
   EXPECT_EQ(error_of<RangeRequest>("[1]"), "proto: syntax error: unexpected token [");
+  EXPECT_EQ(error_of<RangeRequest>("null"), "proto: syntax error: unexpected token null");
+  EXPECT_EQ(error_of<TxnRequest>(R"({"compare":[{"key":"","key":""}]})"),
+            R"(proto: duplicate field "key")");
+  EXPECT_EQ(error_of<RangeRequest>(R"({"range_end":"","rangeEnd":""})"),
+            R"(proto: duplicate field "rangeEnd")");
   EXPECT_EQ(error_of<RequestOp>(R"({"request_put":{},"request_range":{}})"),
             R"(proto: error parsing "request_range", oneof is already set)");
   EXPECT_NE(error_of<RangeRequest>("{"), "");
@@ -123,6 +130,22 @@ TEST(JsonSplitter, values_come_out_whole_however_they_were_cut) {
     }
     EXPECT_EQ(values, (std::vector<Bytes>{"{\"a\":\"}{\\\"\"}", "{\"b\":[{}]}", "{}"})) << cut;
     EXPECT_FALSE(splitter.inside_value());
+  }
+}
+
+TEST(JsonSplitter, what_is_neither_object_nor_array_ends_with_the_text) {
+  for (const std::string_view text : {"null", " \"x\"", "12"}) {
+    JsonSplitter splitter(100);
+    splitter.feed(text);
+    EXPECT_EQ(*splitter.next(), std::nullopt);
+    EXPECT_EQ(splitter.last(), text.substr(text.find_first_not_of(' ')));
+    EXPECT_FALSE(splitter.inside_value());
+  }
+  for (const std::string_view text : {"", " ", "{", "[1", "\"x", "{\"a\":1"}) {
+    JsonSplitter splitter(100);
+    splitter.feed(text);
+    EXPECT_EQ(*splitter.next(), std::nullopt);
+    EXPECT_EQ(splitter.last(), std::nullopt) << text;
   }
 }
 

@@ -79,6 +79,13 @@ TEST_F(KeySpaceTest, every_sort_target_works_both_ways) {
   EXPECT_EQ(sorted(SortTarget::mod, SortOrder::ascend), "b=1 c=2 a=5 #3");
   EXPECT_EQ(sorted(SortTarget::mod, SortOrder::none), "b=1 c=2 a=5 #3");
   EXPECT_EQ(sorted(SortTarget::value, SortOrder::ascend, 2), "b=1 c=2 more #3");
+  // Without an order, the first keys and one more are what is sorted.
+  EXPECT_EQ(sorted(SortTarget::mod, SortOrder::none, 1), "b=1 more #3");
+  EXPECT_EQ(sorted(SortTarget::value, SortOrder::none, 2), "b=1 c=2 more #3");
+  EXPECT_EQ(sorted(SortTarget::mod, SortOrder::none, 3), "b=1 c=2 a=5 #3");
+  put("d", "0");
+  EXPECT_EQ(sorted(SortTarget::value, SortOrder::none, 1), "b=1 more #4");
+  EXPECT_EQ(sorted(SortTarget::value, SortOrder::ascend, 1), "d=0 more #4");
   EXPECT_EQ(list({.key = "a",
                   .range_end = everything,
                   .sort_order = SortOrder::descend,

@@ -1,3 +1,4 @@
+#include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/mvcc/checks.h"
 #include "tests/unit/firmware/etcd/mvcc/fixture.h"
 
@@ -41,6 +42,14 @@ TEST_F(TxnTest, every_target_and_result_compares) {
   EXPECT_TRUE(holds({R::less, T::value, "a", 0, "u", ""}));
   EXPECT_TRUE(holds({R::equal, T::lease, "leased", 77, "", ""}));
   EXPECT_TRUE(holds({R::equal, T::lease, "a", 0, "", ""}));
+}
+
+TEST_F(TxnTest, an_operation_that_names_none_is_refused_as_in_etcd) {
+  const auto request = decode<TxnRequest>(BytesView("\x12\x00", 2));
+  ASSERT_TRUE(request);
+  ASSERT_TRUE(request->success.at(0).missing);
+  EXPECT_EQ(check(*request, 128)->text, outcome::key_not_found.text);
+  EXPECT_FALSE(check(TxnRequest{.success = {get_op("a")}}, 128));
 }
 
 TEST_F(TxnTest, a_missing_key_compares_as_zero_but_never_by_value) {
