@@ -15,13 +15,15 @@ import sys
 import threading
 from pathlib import Path
 
+# Debian's own Python, which sees Debian's packages; tools/peers installs those that the stories import.
+DEBIAN_PYTHON = "/usr/bin/python3"
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools/lib"))
 
 import tripod_cluster  # noqa: E402
 from tripod_cluster import ClusterError, peer, wait_for  # noqa: E402
 
-__all__ = ["Failure", "Harness", "Result", "wait_for", "ClusterError", "peer", "tripod_cluster"]
+__all__ = ["DEBIAN_PYTHON", "ROOT", "Failure", "Harness", "Result", "wait_for", "ClusterError", "peer", "tripod_cluster"]
 
 
 class Failure(AssertionError):

@@ -225,6 +225,8 @@ class Store(Process):
             "peer-client-cert-auth": "true", "peer-trusted-ca-file": pki / "etcd-ca.crt",
             "peer-cert-file": own / "etcd-peer.crt", "peer-key-file": own / "etcd-peer.key",
         }
+        # etcd's flags have the names of our keys.
+        flags |= self.cluster.overrides_of("etcd")
         return [peer("etcd"), *(f"--{key}={value}" for key, value in flags.items())]
 
     def ready(self):
@@ -267,6 +269,9 @@ class Cluster:
     def members(self):
         """Who answers etcd's clients."""
         return self.stores or self.boards
+
+    def overrides_of(self, section):
+        return {key: value for (where, key), value in self.overrides.items() if where == section}
 
     def member(self, number):
         return self.members[number - 1]
@@ -333,7 +338,8 @@ class Cluster:
         text = (ROOT / f"config/external/{store.name}.ini").read_text()
         text = text.replace(f"192.168.1.2{store.number}", store.address)
         text = text.replace("/var/lib/tripod/pki", str(self.pki)).replace("/var/lib/tripod", str(store.data))
-        return render_ini(text, self.membership(store) | {("metrics", "listen"): f"{store.address}:{METRICS_PORT}"})
+        own = {("etcd", key): value for key, value in self.overrides_of("etcd").items()}
+        return render_ini(text, self.membership(store) | own | {("metrics", "listen"): f"{store.address}:{METRICS_PORT}"})
 
     def write_kubeconfig(self, path, server):
         def data(name):
