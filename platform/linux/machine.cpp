@@ -1,6 +1,7 @@
 #include "platform/linux/machine.h"
 
 #include <malloc.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -28,6 +29,8 @@ constexpr const char* pool_threads = "3";
 // lanes.
 constexpr int malloc_arenas_max = 1;
 constexpr int malloc_trim_bytes = 256 * 1024;
+// The shortest there is. All work of a turn takes less.
+constexpr std::uint64_t slice_ns = 100'000;
 
 /// The n-th blank-separated number of a line, from 0; 0 when there is none.
 std::uint64_t number_at(std::string_view line, int index) {
@@ -59,6 +62,17 @@ double start_seconds(FileStorage& files) {
   auto ticks = static_cast<double>(number_at(std::string_view(*stat).substr(after_name + 2), 19));
   double boot = unix_seconds(CLOCK_REALTIME) - unix_seconds(CLOCK_BOOTTIME);
   return boot + ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+/// Who asks for little at a time gets its turn sooner when the cores are busy (EEVDF, Linux 6.12):
+/// a wakeup then waits a fraction of a millisecond instead of the rest of somebody's four. Threads
+/// inherit it. Older kernels, and other policies than the usual one, know nothing of it.
+void ask_for_short_slices() {
+  sched_attr attributes{};
+  if (sched_getattr(0, &attributes, sizeof attributes, 0) != 0) return;
+  if (attributes.sched_policy != SCHED_OTHER) return;
+  attributes.sched_runtime = slice_ns;
+  std::ignore = sched_setattr(0, &attributes, 0);
 }
 
 }  // namespace
@@ -120,6 +134,7 @@ std::unique_ptr<Machine> Machine::create(LogLevel level) {
   mallopt(M_ARENA_MAX, malloc_arenas_max);
   mallopt(M_TRIM_THRESHOLD, malloc_trim_bytes);
   signal(SIGPIPE, SIG_IGN);
+  ask_for_short_slices();
   return std::unique_ptr<Machine>(new Machine(level));
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -265,6 +266,21 @@ TEST_F(MachineTest, out_of_descriptors_it_turns_clients_away_without_spinning) {
     while (accepted == 0) co_await sleep_for(world.clock, Milliseconds(1));
   };
   run(talk(world_));
+}
+
+TEST_F(MachineTest, the_lanes_have_short_slices_as_the_loop_has) {
+  auto slice = [] {
+    sched_attr attributes{};
+    EXPECT_EQ(sched_getattr(0, &attributes, sizeof attributes, 0), 0);
+    return attributes.sched_policy == SCHED_OTHER ? attributes.sched_runtime : 0;
+  };
+  const std::uint64_t wanted = slice();
+  if (wanted == 0) GTEST_SKIP() << "a kernel before 6.12, or another policy";
+  EXPECT_EQ(wanted, 100'000);
+  std::uint64_t of_lane = 0;
+  world_.storage_lane.run([&] { of_lane = slice(); }, [this] { machine_->loop().stop(); });
+  machine_->loop().run();
+  EXPECT_EQ(of_lane, wanted);
 }
 
 TEST_F(MachineTest, usage_of_this_process_is_plausible) {
