@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "platform/linux/file_storage.h"
+#include "platform/linux/log_vfs.h"
 #include "platform/linux/loop.h"
 #include "platform/linux/tcp_network.h"
 #include "platform/linux/worker_lane.h"
@@ -44,7 +45,8 @@ class LinuxBoard final : public os::Board {
 
 class Machine {
  public:
-  /// Ignores SIGPIPE and bounds the thread pool: once per process, before other threads.
+  /// Ignores SIGPIPE, bounds the thread pool, asks the scheduler for short slices: once per
+  /// process, before other threads.
   static std::unique_ptr<Machine> create(LogLevel level);
 
   os::World world();
@@ -61,6 +63,7 @@ class Machine {
   ErrorLog log_;
   Loop loop_;
   TcpNetwork network_;
+  LogVfs log_vfs_;
   FileStorage storage_;
   WorkerLane storage_lane_;
   WorkerLane crypto_lane_;

@@ -142,8 +142,9 @@ Result<Database> Database::open(const std::string& path, const Options& options)
   flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (options.create && !options.read_only) flags |= SQLITE_OPEN_CREATE;
   sqlite3* handle = nullptr;
-  int result = sqlite3_open_v2(path.c_str(), &handle, flags,
-                               options.vfs.empty() ? nullptr : options.vfs.c_str());
+  const char* vfs = options.vfs.empty() ? nullptr : options.vfs.c_str();
+  if (vfs == nullptr && options.log && sqlite3_vfs_find(log_vfs) != nullptr) vfs = log_vfs;
+  int result = sqlite3_open_v2(path.c_str(), &handle, flags, vfs);
   Database database(handle, path);
   if (result != SQLITE_OK) return std::unexpected(error_of(handle, path, result));
   if (auto configured = database.configure(options); !configured) {
@@ -170,22 +171,31 @@ Result<> Database::configure(const Options& options) {
         options.wal_kept_bytes);
   }
   if (auto done = execute(pragmas); !done) return done;
+  int keep_wal = options.log ? 1 : 0;
+  sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
   auto schema_rows = query_int64("SELECT count(*) FROM sqlite_schema");
   if (!schema_rows) return std::unexpected(std::move(schema_rows.error()));
   return {};
 }
 
 Database::Database(Database&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)), path_(std::move(other.path_)) {}
+    : handle_(std::exchange(other.handle_, nullptr)),
+      path_(std::move(other.path_)),
+      begin_(std::move(other.begin_)),
+      commit_(std::move(other.commit_)) {}
 
 Database& Database::operator=(Database&& other) noexcept {
   std::swap(handle_, other.handle_);
   std::swap(path_, other.path_);
+  std::swap(begin_, other.begin_);
+  std::swap(commit_, other.commit_);
   return *this;
 }
 
 Database::~Database() {
   if (handle_ == nullptr) return;
+  begin_ = Statement();
+  commit_ = Statement();
   int result = sqlite3_close(handle_);
   CHECK(result == SQLITE_OK, "a statement outlives its database");
 }
@@ -194,6 +204,15 @@ Result<> Database::execute(const std::string& sql) {
   int result = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
   if (result != SQLITE_OK) return std::unexpected(error_of(handle_, path_, result));
   return {};
+}
+
+Result<> Database::run_kept(Statement& kept, std::string_view sql) {
+  if (!kept) {
+    auto prepared = prepare(sql);
+    if (!prepared) return std::unexpected(std::move(prepared.error()));
+    kept = std::move(*prepared);
+  }
+  return kept.run();
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
@@ -262,7 +281,7 @@ Result<std::int64_t> Database::free_bytes() {
 
 Result<Transaction> Transaction::begin(Database& database) {
   CHECK(!database.in_transaction(), "transactions do not nest");
-  if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) {
+  if (auto begun = database.run_kept(database.begin_, "BEGIN IMMEDIATE"); !begun) {
     return std::unexpected(std::move(begun.error()));
   }
   return Transaction(database);
@@ -279,7 +298,7 @@ Transaction::~Transaction() {
 Result<> Transaction::commit() {
   CHECK(database_ != nullptr, "committed twice");
   Database* database = std::exchange(database_, nullptr);
-  auto done = database->execute("COMMIT");
+  auto done = database->run_kept(database->commit_, "COMMIT");
   if (!done && database->in_transaction()) (void)database->execute("ROLLBACK");
   return done;
 }

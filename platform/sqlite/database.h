@@ -32,6 +32,10 @@ enum class Synchronous : std::uint8_t {
   full,    // a commit that returned survives a power cut
 };
 
+/// In place of SQLite's default VFS for databases with Options::log, when the machine registered
+/// it.
+inline constexpr const char* log_vfs = "tripod-log";
+
 struct Options {
   std::string vfs;  // os::Storage::vfs_name(); empty means SQLite's default
   Synchronous synchronous = Synchronous::full;
@@ -39,6 +43,7 @@ struct Options {
   int cache_kib = 512;              // page cache, the bound on this connection's memory
   int checkpoint_wal_pages = 1000;  // automatic checkpoint on commit; 0 leaves it to checkpoint()
   std::int64_t wal_kept_bytes = 1 << 20;  // the WAL file is cut to this after a checkpoint
+  bool log = false;       // every commit is synced: log_vfs; the WAL file outlives the connection
   bool exclusive = true;  // one connection, no shared memory file, no second process
   bool create = true;
   bool read_only = false;
@@ -129,11 +134,15 @@ class Database {
   sqlite3* handle() const { return handle_; }
 
  private:
+  friend class Transaction;
   Database(sqlite3* handle, std::string path) : handle_(handle), path_(std::move(path)) {}
   Result<> configure(const Options& options);
+  /// Runs `sql`, which `kept` holds prepared from the first time on.
+  Result<> run_kept(Statement& kept, std::string_view sql);
 
   sqlite3* handle_ = nullptr;
   std::string path_;
+  Statement begin_, commit_;
 };
 
 /// BEGIN IMMEDIATE now; COMMIT when asked, else ROLLBACK at the end of its life. `database`

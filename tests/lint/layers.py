@@ -64,7 +64,7 @@ PURE = [(r"firmware/etcd/raft/(?!log_store|codec)", ("firmware/etcd/raft/", "pla
 LIBRARIES = {
     "uv": (r"uv\.h|uv/", {"platform/linux"}),
     "mbedtls": (r"mbedtls/|psa/", {"platform/tls", "platform/pki"}),
-    "sqlite": (r"sqlite3\.h", {"platform/sqlite", "platform/sim"}),
+    "sqlite": (r"sqlite3\.h", {"platform/sqlite", "platform/linux", "platform/sim"}),
     "inih": (r"ini\.h|INIReader\.h", {"platform/ini"}),
     "nghttp2": (r"nghttp2/", {"platform/http"}),
     "llhttp": (r"llhttp\.h", {"platform/http"}),

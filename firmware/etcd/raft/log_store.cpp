@@ -10,6 +10,9 @@ namespace tripod::etcd::raft {
 namespace {
 
 constexpr std::int64_t format_version = 1;
+// A checkpoint costs two syncs, so it comes rarely; the next start reads what is in the WAL.
+constexpr int wal_pages = 4000;
+constexpr std::int64_t wal_kept_bytes = 4 * 1024 * 1024;  // what so many pages fill
 
 constexpr const char* schema =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -323,12 +326,14 @@ Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
                                 Identity identity) {
   CHECK(identity.member != nobody);
   // Small pages: a lone entry dirties one or two of them. One connection, so that a second process
-  // is refused.
+  // is refused. The WAL keeps its blocks: writing over them leaves the file system nothing to log.
   auto database = sqlite::Database::open(path, {.vfs = vfs,
                                                 .synchronous = sqlite::Synchronous::full,
                                                 .page_size_bytes = 1024,
                                                 .cache_kib = 256,
-                                                .checkpoint_wal_pages = 1000,
+                                                .checkpoint_wal_pages = wal_pages,
+                                                .wal_kept_bytes = wal_kept_bytes,
+                                                .log = true,
                                                 .exclusive = true});
   if (!database) {
     if (database.error() == ErrorCode::unavailable) {

@@ -1,0 +1,30 @@
+#pragma once
+// The SQLite VFS sqlite::log_vfs, for a database whose every commit is synced and which one
+// connection uses: SQLite's own for everything, but the write-ahead log is a SectorFile where the
+// file system can have one. C callbacks of a few lines around it.
+//
+// Used by any thread; registered for as long as it lives.
+
+#include <cstdint>
+#include <memory>
+
+struct sqlite3_vfs;
+
+namespace tripod::linux_os {
+
+class LogVfs {
+ public:
+  /// Of each log. Who uses the VFS keeps as much (sqlite::Options::wal_kept_bytes).
+  static constexpr std::uint64_t reserved_bytes = 4 * 1024 * 1024;
+
+  LogVfs();
+  /// No database of it is open any more.
+  ~LogVfs();
+  LogVfs(const LogVfs&) = delete;
+  LogVfs& operator=(const LogVfs&) = delete;
+
+ private:
+  std::unique_ptr<sqlite3_vfs> vfs_;
+};
+
+}  // namespace tripod::linux_os
