@@ -75,6 +75,10 @@ int check_config(std::span<const std::string> arguments) {
 
 /// Starts the node; when a signal came, or starting failed, stops it and the loop.
 Task<void> live(node::Node* node, linux_os::Machine* machine, async::Signal* stop, int* exit_code) {
+  node->on_end([stop, exit_code](Error why) {
+    *exit_code = complain(why.message);
+    stop->notify();
+  });
   auto started = co_await node->start();
   if (!started) {
     *exit_code = complain(started.error().message);

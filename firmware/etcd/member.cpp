@@ -44,6 +44,8 @@ Task<void> Member::stop() {
   member.passwords.stop();
   member.scope.cancel();
   co_await member.scope.join();
+  co_await member.snapshot_sender->stop();
+  co_await member.snapshot_receiver->stop();
   co_await member.transport->stop();
   co_await member.housekeeper->stop();
   co_await member.replica->halt();
@@ -55,6 +57,9 @@ Task<void> Member::stop() {
 
 Task<grpc::Reply<RangeResponse>> Member::range(RangeRequest request, Credentials who) {
   if (auto refused = check(request)) co_return reject(*refused);
+  if (!request.serializable && !who.is_board() && is_learner()) {
+    co_return reject(outcome::not_for_learners);
+  }
   if (!request.serializable) {
     auto confirmed = co_await implementation_->reads->confirm();
     if (!confirmed) co_return std::unexpected(std::move(confirmed.error()));
@@ -178,30 +183,6 @@ Task<grpc::Reply<LeaseLeasesResponse>> Member::lease_leases(Credentials who) {
 
 // --- Cluster and Maintenance ---
 
-Task<grpc::Reply<MemberListResponse>> Member::member_list(MemberListRequest request,
-                                                          Credentials who) {
-  if (request.linearizable) {
-    auto confirmed = co_await implementation_->reads->confirm();
-    if (!confirmed) co_return std::unexpected(std::move(confirmed.error()));
-  }
-  auto allowed = co_await require_user(std::move(who));
-  if (!allowed) co_return std::unexpected(std::move(allowed.error()));
-  const auto& known = implementation_->store->members();
-  MemberListResponse response;
-  for (const PlannedMember& planned : implementation_->plan.members) {
-    MemberInfo& member = response.members.emplace_back();
-    member.id = planned.id;
-    member.peer_urls = planned.peer_urls;
-    // A member without a name has not started yet.
-    if (const auto found = known.find(planned.id); found != known.end()) {
-      member.name = found->second.name;
-      member.client_urls = found->second.client_urls;
-    }
-  }
-  fill(response.header);
-  co_return response;
-}
-
 Task<grpc::Reply<std::shared_ptr<SnapshotStream>>> Member::snapshot() {
   if (implementation_->stopping) co_return reject(outcome::stopped);
   auto stream = co_await implementation_->snapshots->open();
@@ -216,9 +197,7 @@ WatchHub& Member::watches() {
 // --- facts ---
 
 void Member::fill(ResponseHeader& header) const {
-  header.cluster_id = cluster_id();
-  header.member_id = id();
-  header.raft_term = term();
+  fill_identity(header);
   if (header.revision == 0) header.revision = revision();
 }
 
@@ -286,6 +265,14 @@ std::unique_ptr<os::Operation> Member::observe_leadership(std::function<void()> 
   implementation_->leadership_observers.emplace(id, std::move(changed));
   return std::make_unique<Observation>([id, alive = std::weak_ptr(implementation_->self)] {
     if (auto self = alive.lock()) (*self)->leadership_observers.erase(id);
+  });
+}
+
+std::unique_ptr<os::Operation> Member::observe_removal(std::function<void()> removed) {
+  const std::uint64_t id = implementation_->next_observer++;
+  implementation_->removal_observers.emplace(id, std::move(removed));
+  return std::make_unique<Observation>([id, alive = std::weak_ptr(implementation_->self)] {
+    if (auto self = alive.lock()) (*self)->removal_observers.erase(id);
   });
 }
 

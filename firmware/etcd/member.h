@@ -31,13 +31,16 @@ class LeaseBook;
 class WatchHub;
 struct KeySpaceHash;
 class SnapshotStream;
+struct ClusterDescription;
 
 class Member {
  public:
   /// Opens or founds the data directory, listens for peers, and starts. Blocks while it reads its
   /// files. Everything given outlives the member.
-  static Result<std::unique_ptr<Member>> start(const os::World& world, Options options, PeerTls tls,
-                                               metrics::Registry& metrics);
+  /// `existing`: what find_cluster() found (join.h).
+  static Result<std::unique_ptr<Member>> start(
+      const os::World& world, Options options, PeerTls tls, metrics::Registry& metrics,
+      std::shared_ptr<const ClusterDescription> existing = nullptr);
   /// CHECKs that stop() has ended.
   ~Member();
   Member(const Member&) = delete;
@@ -70,6 +73,15 @@ class Member {
   Task<grpc::Reply<LeaseLeasesResponse>> lease_leases(Credentials who = Credentials::board());
   Task<grpc::Reply<MemberListResponse>> member_list(MemberListRequest request,
                                                     Credentials who = Credentials::board());
+  Task<grpc::Reply<MemberAddResponse>> member_add(MemberAddRequest request,
+                                                  Credentials who = Credentials::board());
+  Task<grpc::Reply<MemberRemoveResponse>> member_remove(MemberRemoveRequest request,
+                                                        Credentials who = Credentials::board());
+  Task<grpc::Reply<MemberUpdateResponse>> member_update(MemberUpdateRequest request,
+                                                        Credentials who = Credentials::board());
+  Task<grpc::Reply<MemberPromoteResponse>> member_promote(MemberPromoteRequest request,
+                                                          Credentials who = Credentials::board());
+  Task<grpc::Reply<MoveLeaderResponse>> move_leader(MoveLeaderRequest request);
   Task<grpc::Reply<AlarmResponse>> alarm(AlarmRequest request);
   Task<grpc::Reply<HashKVResponse>> hash_kv(HashKVRequest request);
   grpc::Reply<StatusResponse> status() const;
@@ -107,12 +119,20 @@ class Member {
 
   /// Fills everything but the revision when that is set already.
   void fill(ResponseHeader& header) const;
+  /// As the Cluster service answers: without a revision.
+  void fill_identity(ResponseHeader& header) const;
   MemberId id() const;
   ClusterId cluster_id() const;
   const Options& options() const;
   /// 0: nobody leads, or nobody that this member hears.
   MemberId leader() const;
   bool is_leader() const;
+  /// Does not vote yet; etcd's clients may then ask for little more than its status.
+  bool is_learner() const;
+  /// From the cluster, for ever: it can only be stopped.
+  bool removed() const;
+  /// Taken in since the start: this member was behind the start of the leader's log.
+  std::uint64_t installed_snapshots() const;
   std::uint64_t term() const;
   std::uint64_t applied_index() const;
   Revision revision() const;
@@ -132,6 +152,8 @@ class Member {
 
   /// Called whenever leader() or is_leader() changed; returns a handle that ends it.
   [[nodiscard]] std::unique_ptr<os::Operation> observe_leadership(std::function<void()> changed);
+  /// The same for removed().
+  [[nodiscard]] std::unique_ptr<os::Operation> observe_removal(std::function<void()> removed);
 
  private:
   struct Implementation;

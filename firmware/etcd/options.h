@@ -15,11 +15,17 @@ struct Options {
   std::string name = "default";
   std::string data_dir = "/var/lib/tripod/etcd";
   /// "a=https://10.0.0.1:2380,b=https://10.0.0.2:2380"; a name may come several times, with one URL
-  /// each. Must name this member. Numeric addresses only. Read when the data directory is empty;
-  /// later it must still give the same cluster.
+  /// each. Must name this member. Numeric addresses only. Counts when the data directory is empty;
+  /// later the list of members is in there.
   std::string initial_cluster;
   std::string initial_cluster_token = "etcd-cluster";
+  /// "new", or "existing": then the members in initial-cluster are asked who is in it (join.h).
   std::string initial_cluster_state = "new";
+  /// For a quorum that is lost for ever: this member goes on alone with what it has.
+  bool force_new_cluster = false;
+  /// Refuses changes of the members that would leave no working majority.
+  bool strict_reconfig_check = true;
+  std::size_t max_learners = 1;
   std::vector<std::string> listen_peer_urls;
   std::vector<std::string> initial_advertise_peer_urls;
   std::vector<std::string> advertise_client_urls;
@@ -45,6 +51,8 @@ struct Options {
   /// what is lost.
   Duration state_commit_interval = std::chrono::seconds(30);
   std::size_t state_commit_bytes = 1024 * 1024;
+  /// So many bytes of commits make a checkpoint, behind which the log may be cut.
+  std::size_t checkpoint_bytes = 4 * 1024 * 1024;
   /// Entries that stay in the log behind the applied index, for members that were away.
   std::uint64_t log_entries_kept = 50'000;
   /// Writes are refused with NOSPACE while the disk has less than this left.

@@ -5,6 +5,7 @@
 #include "firmware/apiserver/server.h"
 #include "firmware/balancer/balancer.h"
 #include "firmware/controllers/manager.h"
+#include "firmware/etcd/join.h"
 #include "firmware/etcd/local_client.h"
 #include "firmware/etcd/member.h"
 #include "firmware/etcd/remote/prefixed_client.h"
@@ -62,6 +63,7 @@ struct Node::Parts {
   metrics::Registry metrics;
 
   std::unique_ptr<etcd::Member> member;
+  std::unique_ptr<os::Operation> removal;
   std::unique_ptr<etcd::LocalClient> local_etcd;
   std::unique_ptr<etcd::RemoteClient> remote_etcd;
   std::unique_ptr<etcd::PrefixedClient> prefixed_etcd;
@@ -118,10 +120,14 @@ Task<Result<>> Node::start() {
 
 Task<Result<>> Node::start_etcd() {
   Parts& p = *parts_;
-  auto member = etcd::Member::start(p.world, etcd_options(p.config),
-                                    peer_tls(p.world, p.credentials), p.metrics);
+  const etcd::Options options = etcd_options(p.config);
+  auto existing = co_await etcd::find_cluster(p.world, options, peer_tls(p.world, p.credentials));
+  if (!existing) co_return std::unexpected(existing.error());
+  auto member = etcd::Member::start(p.world, options, peer_tls(p.world, p.credentials), p.metrics,
+                                    std::move(*existing));
   if (!member) co_return std::unexpected(member.error());
   p.member = std::move(*member);
+  p.removal = p.member->observe_removal([this] { end_for_removal(); });
   p.local_etcd = std::make_unique<etcd::LocalClient>(*p.member);
   p.client_port = std::make_unique<etcd::rpc::ClientPort>(*p.member);
   http::TlsAccept accept;
@@ -228,8 +234,20 @@ Result<> Node::start_local_http() {
   return {};
 }
 
+void Node::end_for_removal() {
+  if (on_end_) {
+    on_end_({ErrorCode::denied,
+             std::format("etcd: the member of this board has been permanently removed from the "
+                         "cluster; remove the data in {} before it is added anew",
+                         parts_->member->options().data_dir)});
+  }
+}
+
 Result<> Node::ready() const {
   const Parts& p = *parts_;
+  if (p.member && p.member->removed()) {
+    return fail(ErrorCode::unavailable, "the etcd member was removed from the cluster");
+  }
   if (p.member && p.member->leader() == 0)
     return fail(ErrorCode::unavailable, "etcd has no leader");
   if (p.config.has(Role::apiserver) && (!p.api || !p.api->ready())) {
@@ -241,6 +259,7 @@ Result<> Node::ready() const {
 Task<void> Node::stop() {
   Parts& p = *parts_;
   p.log.info("stopping");
+  p.removal.reset();
   if (p.api) p.api->begin_shutdown();
   // The elected components release their leases through the API server, which needs etcd: both go
   // later.

@@ -8,6 +8,7 @@
 //
 // Loop thread only. Several may live in one process, each with its own world.
 
+#include <functional>
 #include <memory>
 
 #include "firmware/node/config.h"
@@ -31,6 +32,8 @@ class Node {
   /// Says "not ready", lets requests under way end, releases leases, hands over Raft leadership,
   /// closes files.
   Task<void> stop();
+  /// Called at most once, when this board can go no further and says why: to be stopped.
+  void on_end(std::function<void(Error)> end) { on_end_ = std::move(end); }
 
  private:
   struct Parts;
@@ -46,7 +49,10 @@ class Node {
   Result<> start_local_http();
   Result<> ready() const;
 
+  void end_for_removal();
+
   std::unique_ptr<Parts> parts_;
+  std::function<void(Error)> on_end_;
 };
 
 }  // namespace tripod::node

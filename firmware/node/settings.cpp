@@ -39,6 +39,11 @@ etcd::Options etcd_options(const Config& config) {
   options.initial_cluster = values.text("etcd", "initial-cluster");
   options.initial_cluster_token = values.text("etcd", "initial-cluster-token");
   options.initial_cluster_state = values.text("etcd", "initial-cluster-state");
+  options.force_new_cluster = values.boolean("etcd", "force-new-cluster");
+  options.strict_reconfig_check = values.boolean("etcd", "strict-reconfig-check");
+  options.max_learners = static_cast<std::size_t>(values.integer("etcd", "max-learners"));
+  options.log_entries_kept =
+      static_cast<std::uint64_t>(values.integer("etcd", "snapshot-catchup-entries"));
   options.listen_peer_urls = texts(values.urls("etcd", "listen-peer-urls"));
   options.initial_advertise_peer_urls = texts(values.urls("etcd", "initial-advertise-peer-urls"));
   options.advertise_client_urls = texts(values.urls("etcd", "advertise-client-urls"));

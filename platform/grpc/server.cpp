@@ -247,6 +247,11 @@ Task<void> Server::handle(std::unique_ptr<http::Exchange> exchange) {
   Status why;
   Method* method = find(request.path, why);
   if (method == nullptr) return answer(std::move(exchange), 200, std::move(why));
+  if (guard_) {
+    if (auto refused = guard_(request.path)) {
+      return answer(std::move(exchange), 200, std::move(*refused));
+    }
+  }
   const std::string_view encoding = request.headers.get("grpc-encoding");
   if (!encoding.empty() && encoding != "identity") {
     return answer(

@@ -74,6 +74,11 @@ class Server final : public http::Handler {
   /// counterpart do. Both outlive the server.
   void count_bytes(metrics::Counter& received, metrics::Counter& sent);
 
+  /// Asked before each call of a known method, with its path: a status turns it away.
+  void set_guard(std::function<std::optional<Status>(std::string_view path)> guard) {
+    guard_ = std::move(guard);
+  }
+
   /// `path`: "/etcdserverpb.KV/Range".
   void add_unary(std::string path, UnaryMethod method);
   void add_stream(std::string path, MethodType type, StreamMethod method);
@@ -95,6 +100,7 @@ class Server final : public http::Handler {
   metrics::Registry& metrics_;
   ServerLimits limits_;
   http::Handler* fallback_;
+  std::function<std::optional<Status>(std::string_view)> guard_;
   metrics::Counter* received_bytes_ = nullptr;
   metrics::Counter* sent_bytes_ = nullptr;
   std::map<std::string, std::unique_ptr<Method>, std::less<>> methods_;

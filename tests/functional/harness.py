@@ -197,7 +197,7 @@ class Harness:
     def member_number(self, member_id, ask):
         members = self.etcdctl("member", "list", "-w", "json", "--command-timeout=3s", boards=[ask]).json()
         for member in members["members"]:
-            if member["ID"] == member_id:
+            if member["ID"] == member_id and member.get("name"):
                 return int(member["name"].rpartition("-")[2])
         raise ValueError(f"no member {member_id:x}")
 

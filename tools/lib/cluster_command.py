@@ -270,6 +270,24 @@ def act(options):
         print(f"{process.name} resumed")
 
 
+def replace(options):
+    """What one does when the card of a board died."""
+    cluster = open_cluster(options)
+    if cluster.stores:
+        raise ClusterError("only boards with a member of etcd of their own are replaced")
+    board = cluster.board(int(options.name)) if options.name.isdigit() else process_of(cluster, options.name)
+    others = [b for b in live(cluster.boards) if b is not board]
+    if board not in cluster.boards or 2 * len(others) <= len(cluster.boards):
+        raise ClusterError(f"{board.name} is replaced while a majority of the boards beside it runs; "
+                           f"{len(others)} of {len(cluster.boards)} do")
+    board.kill()
+    board.lose_etcd_data()
+    print(f"{board.name} killed, its etcd data are gone; adding it anew", flush=True)
+    cluster.replace_member(board, others[0])
+    wait_quorum_and_ready(cluster, board, options)
+    print(f"{board.name} is ready, as a new member")
+
+
 def logs(options):
     process = process_of(open_cluster(options), options.name)
     follow = ["-F"] if options.follow else []
@@ -309,6 +327,8 @@ def arguments():
         command.add_argument("name", metavar="N", help="a board's number, etcd-N of an external store, or `nodes`")
         if name == "start":
             command.add_argument("--nodes", type=int, default=2, help="hollow nodes, for `nodes`; %(default)s by default")
+    command = add("replace", "a board loses its etcd data and joins as a new member, while the others run", replace)
+    command.add_argument("name", metavar="N", help="a board's number")
     command = add("logs", "the last lines of a log", logs)
     command.add_argument("name", metavar="N", help="a board's number, etcd-N of an external store, or `nodes`")
     command.add_argument("-f", "--follow", action="store_true", help="and what comes next")

@@ -164,7 +164,23 @@ class Board(Process):
         super().__init__(f"board-{number}", cluster.folder, [cluster.binary, "run", "--config", self.config],
                          self.config)
         self.kubeconfig = cluster.folder / f"board-{number}.conf"
-        self.client_url = f"https://{address}:{CLIENT_PORT}"
+        self.changes = {}  # (section, key): value, of this board alone
+        self.client_url, self.peer_url = f"https://{address}:{CLIENT_PORT}", f"https://{address}:{PEER_PORT}"
+
+    def lose_etcd_data(self):
+        """As a card that died, for the member of etcd."""
+        shutil.rmtree(self.data / "etcd", ignore_errors=True)
+
+    def health(self, path="/health"):
+        """(status, body) of what the member of etcd answers over plain HTTP/1.1."""
+        connection = http.client.HTTPSConnection(self.address, CLIENT_PORT, timeout=3.0,
+                                                 context=self.cluster.etcd_tls())
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
 
     def get(self, path, port=API_PORT, timeout=2.0):
         """(status, body) of an HTTPS GET with the admin's certificate."""
@@ -325,7 +341,43 @@ class Cluster:
         if board.number == 1:
             changes["balancer", "backends"] = ", ".join(f"{b.address}:{API_PORT}" for b in self.boards)
         changes |= {k: v for k, v in self.overrides.items() if k[0] != "balancer" or board.number == 1}
-        return render_ini(text, changes)
+        return render_ini(text, changes | board.changes)
+
+    def configure(self, board, changes):
+        """Sets keys of one board's file, for its next start."""
+        board.changes |= changes
+        board.config.write_text(self.ini_of(board))
+
+    def configure_joining(self, board, initial_cluster):
+        """`initial_cluster`: as `etcdctl member add` prints it."""
+        self.configure(board, {("etcd", "initial-cluster"): initial_cluster,
+                               ("etcd", "initial-cluster-state"): "existing"})
+
+    def found(self, boards):
+        """These alone make the new cluster; the others may join it later."""
+        text = ",".join(f"{b.name}={b.peer_url}" for b in boards)
+        for board in boards:
+            self.configure(board, {("etcd", "initial-cluster"): text})
+
+    def etcdctl(self, *arguments, boards=None, timeout=30):
+        """What etcdctl printed; ClusterError when it fails."""
+        done = subprocess.run([peer("etcdctl"), *map(str, arguments)], capture_output=True, text=True, timeout=timeout,
+                              env={**os.environ, **self.etcdctl_environment(boards)})
+        if done.returncode != 0:
+            raise ClusterError(f"etcdctl {' '.join(map(str, arguments))}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def replace_member(self, board, ask, timeout=60):
+        """A board whose member lost its data, and is down, becomes a member anew: removed, added and started."""
+        listed = self.etcdctl("member", "list", boards=[ask])
+        old = next((line.split(",")[0] for line in listed.splitlines() if board.peer_url in line), None)
+        if old:
+            wait_for(f"{board.name} is removed", lambda: self.etcdctl("member", "remove", old, boards=[ask]), timeout, 0.5)
+        # etcd wants the others to have been connected for five seconds.
+        added = wait_for(f"{board.name} is added", lambda: self.etcdctl(
+            "member", "add", board.name, f"--peer-urls={board.peer_url}", boards=[ask]), timeout, 0.5)
+        self.configure_joining(board, joined_cluster(added))
+        board.start()
 
     def membership(self, member):
         return {
@@ -426,13 +478,18 @@ users:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def joined_cluster(printed):
+    """initial-cluster for the new member, out of what `etcdctl member add` printed."""
+    return re.search(r'ETCD_INITIAL_CLUSTER="([^"]+)"', printed).group(1)
+
+
 def free_subnet():
     """A loopback prefix 127.1.X. on which nobody listens at our ports."""
     start = os.getpid() % 240
     for step in range(240):
         prefix = f"127.1.{1 + (start + step) % 240}."
         with contextlib.suppress(OSError):
-            for last in (11, 12, 13, 21, 22, 23):
+            for last in (*range(11, 18), 21, 22, 23):
                 for port in (CLIENT_PORT, PEER_PORT, API_PORT, METRICS_PORT):
                     with socket.socket() as probe:
                         probe.bind((f"{prefix}{last}", port))

@@ -297,6 +297,15 @@ std::vector<std::pair<std::string, std::optional<Bytes>>> AuthBook::take_changes
   return changes;
 }
 
+void AuthBook::forget() {
+  enabled_ = false;
+  revision_ = 1;
+  users_.clear();
+  roles_.clear();
+  changes_.clear();
+  ranges_.clear();
+}
+
 void AuthBook::restore(std::string_view name, BytesView value) {
   if (name == state_fact) {
     wire::Reader reader(value);

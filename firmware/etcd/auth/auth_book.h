@@ -64,6 +64,8 @@ class AuthBook {
   std::vector<std::pair<std::string, std::optional<Bytes>>> take_changes();
   static constexpr std::string_view fact_prefix = "auth/";
   void restore(std::string_view name, BytesView value);
+  /// As if nothing had been stored; tokens stay.
+  void forget();
 
  private:
   struct Ranges {

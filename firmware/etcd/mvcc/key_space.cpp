@@ -57,6 +57,13 @@ KeyValue key_value(RowId id, const Row& row) {
 }  // namespace
 
 KeySpace::KeySpace(StateDb& db, LeaseBook& leases) : db_(db), leases_(leases) {
+  reload();
+}
+
+void KeySpace::reload() {
+  index_ = KeyIndex();
+  compacting_to_ = -1;
+  compact_cursor_.clear();
   RowId last = 0;
   db_.scan_heads(0, std::numeric_limits<RowId>::max(), [&](RowId id, const Row& row) {
     IndexEntry& entry = index_.obtain(row.key);

@@ -28,6 +28,8 @@ class KeySpace {
   /// Reads the index and the keys of leases from `db`; `leases` holds the leases already. Both
   /// outlive this object.
   KeySpace(StateDb& db, LeaseBook& leases);
+  /// Reads anew, from another state.db.
+  void reload();
 
   /// Of the newest change; 1 before the first.
   Revision revision() const { return revision_; }

@@ -86,6 +86,29 @@ void StateDb::commit() {
   uncommitted_bytes_ = 0;
 }
 
+Result<> StateDb::make_durable() {
+  commit();
+  read_.reset();
+  read_head_.reset();
+  auto counts = database_->checkpoint(sqlite::Checkpoint::truncate);
+  if (!counts) return std::unexpected(counts.error());
+  if (counts->checkpointed_pages < counts->wal_pages) {
+    return fail(ErrorCode::unavailable, database_->path() + ": somebody reads it");
+  }
+  return {};
+}
+
+void StateDb::close() {
+  for (sqlite::Statement* statement :
+       {&insert_, &erase_, &read_, &read_head_, &scan_, &scan_heads_, &put_lease_, &erase_lease_,
+        &get_fact_, &set_fact_, &erase_fact_, &page_count_}) {
+    *statement = {};
+  }
+  database_.reset();
+  writing_ = false;
+  uncommitted_bytes_ = 0;
+}
+
 void StateDb::run(sqlite::Statement& statement) {
   must(statement.run(), *this);
 }

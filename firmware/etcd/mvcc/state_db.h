@@ -70,6 +70,11 @@ class StateDb {
   bool in_transaction() const { return writing_; }
   /// Ends the open transaction, if any.
   void commit();
+  /// What was committed survives a power cut afterwards, and the WAL is empty. `unavailable` while
+  /// another connection reads.
+  Result<> make_durable();
+  /// Lets go of the file; an open transaction is lost. Only to be replaced afterwards.
+  void close();
 
   /// As it will be once everything is committed; cheap.
   std::int64_t size_bytes();

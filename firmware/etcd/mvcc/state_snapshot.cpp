@@ -1,8 +1,45 @@
 #include "firmware/etcd/mvcc/state_snapshot.h"
 
+#include <format>
+
+#include "firmware/etcd/api/codec.h"
 #include "platform/base/check.h"
 
 namespace tripod::etcd {
+namespace {
+
+constexpr const char* index_fact = "snapshot_index";
+constexpr const char* term_fact = "snapshot_term";
+
+/// Of a state of an earlier release some are missing, and 0.
+Result<SnapshotFacts> read_facts(sqlite::Database& database) {
+  SnapshotFacts facts;
+  const std::pair<const char*, std::uint64_t*> numbers[] = {
+      {"cluster_id", &facts.cluster},
+      {"applied_index", &facts.index},
+      {"applied_term", &facts.term},
+      {"members_index", &facts.members_index},
+  };
+  for (const auto& [name, value] : numbers) {
+    auto number =
+        database.query_int64(std::format("SELECT value FROM fact WHERE name = '{}'", name));
+    if (!number && number.error() != ErrorCode::not_found) return std::unexpected(number.error());
+    *value = static_cast<std::uint64_t>(number.value_or(0));
+  }
+  auto members = database.prepare(
+      "SELECT value FROM fact WHERE name >= 'member/' AND name < 'member0' ORDER BY name");
+  if (!members) return std::unexpected(members.error());
+  for (;;) {
+    auto row = members->step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return facts;
+    auto member = decode<MemberInfo>(members->column_blob(0));
+    if (!member) return std::unexpected(member.error());
+    (member->is_learner ? facts.learners : facts.voters).push_back(member->id);
+  }
+}
+
+}  // namespace
 
 Result<SnapshotReader> SnapshotReader::open(const std::string& path, const std::string& vfs) {
   sqlite::Options options;
@@ -23,6 +60,9 @@ Result<SnapshotReader> SnapshotReader::open(const std::string& path, const std::
   auto size = reader.database_->size_bytes();
   if (!size) return std::unexpected(size.error());
   reader.size_bytes_ = static_cast<std::uint64_t>(*size) + Sha256::digest_bytes;
+  auto facts = read_facts(*reader.database_);
+  if (!facts) return std::unexpected(facts.error());
+  reader.facts_ = std::move(*facts);
   auto pages = reader.database_->prepare("SELECT data FROM sqlite_dbpage ORDER BY pgno");
   if (!pages) return std::unexpected(pages.error());
   reader.pages_ = std::move(*pages);
@@ -51,6 +91,66 @@ Result<Bytes> SnapshotReader::read(std::size_t bytes_max) {
   }
   hash_.update(piece);
   return piece;
+}
+
+Result<> remove_side_files(os::Storage& storage, const std::string& path) {
+  for (const std::string_view suffix : {"-wal", "-shm"}) {
+    const std::string side = path + std::string(suffix);
+    if (!storage.exists(side)) continue;
+    if (auto removed = storage.remove_file(side); !removed) return removed;
+  }
+  return {};
+}
+
+Result<> put_in_place(os::Storage& storage, const std::string& adopted, const std::string& path) {
+  // A WAL must not meet a file that is not its own.
+  if (auto removed = remove_side_files(storage, path); !removed) return removed;
+  return storage.rename_file(adopted, path);
+}
+
+namespace {
+
+Result<> check_and_mark(const std::string& path, const std::string& vfs,
+                        const SnapshotFacts& wanted, MemberId self) {
+  auto db = StateDb::open(path, vfs);
+  if (!db) return std::unexpected(db.error());
+  const auto is = [&db](const char* name, std::uint64_t value) {
+    return static_cast<std::uint64_t>(db->number(name).value_or(0)) == value;
+  };
+  if (!is("cluster_id", wanted.cluster) || !is("applied_index", wanted.index) ||
+      !is("applied_term", wanted.term) || !is("members_index", wanted.members_index)) {
+    return fail(ErrorCode::corrupt, "the snapshot is not what its sender said it was");
+  }
+  db->set_number("member_id", static_cast<std::int64_t>(self));
+  db->set_number(index_fact, static_cast<std::int64_t>(wanted.index));
+  db->set_number(term_fact, static_cast<std::int64_t>(wanted.term));
+  return db->make_durable();
+}
+
+}  // namespace
+
+Result<> adopt_snapshot(os::Storage& storage, const std::string& path, const SnapshotFacts& wanted,
+                        MemberId self) {
+  if (auto marked = check_and_mark(path, storage.vfs_name(), wanted, self); !marked) return marked;
+  return remove_side_files(storage, path);
+}
+
+std::optional<SnapshotFacts> installed_snapshot(StateDb& db) {
+  const auto index = db.number(index_fact);
+  const auto term = db.number(term_fact);
+  if (!index || !term) return std::nullopt;
+  SnapshotFacts facts{
+      .cluster = static_cast<ClusterId>(db.number("cluster_id").value_or(0)),
+      .index = static_cast<std::uint64_t>(*index),
+      .term = static_cast<std::uint64_t>(*term),
+      .members_index = static_cast<std::uint64_t>(db.number("members_index").value_or(0)),
+      .voters = {},
+      .learners = {}};
+  db.each_blob("member/", [&](std::string_view, BytesView value) {
+    auto member = decode<MemberInfo>(value);
+    if (member) (member->is_learner ? facts.learners : facts.voters).push_back(member->id);
+  });
+  return facts;
 }
 
 Result<SnapshotWriter> SnapshotWriter::create(os::Storage& storage, const std::string& path) {

@@ -7,13 +7,26 @@
 // Each object is used by one thread at a time (the storage lane).
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "firmware/etcd/mvcc/state_db.h"
 #include "platform/base/sha256.h"
 #include "platform/os/storage.h"
 #include "platform/sqlite/database.h"
 
 namespace tripod::etcd {
+
+/// What a state.db stands for, in the terms of the log.
+struct SnapshotFacts {
+  ClusterId cluster = 0;
+  std::uint64_t index = 0;  // of the last entry applied
+  std::uint64_t term = 0;   // and its term
+  std::uint64_t members_index = 0;
+  std::vector<MemberId> voters;  // sorted
+  std::vector<MemberId> learners;
+};
 
 class SnapshotReader {
  public:
@@ -25,7 +38,7 @@ class SnapshotReader {
   /// As many whole pages as fit, at least one; then the digest, alone; then nothing.
   Result<Bytes> read(std::size_t bytes_max);
 
-  sqlite::Database& database() { return *database_; }
+  const SnapshotFacts& facts() const { return facts_; }
 
  private:
   SnapshotReader() = default;
@@ -33,9 +46,27 @@ class SnapshotReader {
   std::unique_ptr<sqlite::Database> database_;
   sqlite::Statement pages_;  // dies before its database
   Sha256 hash_;
+  SnapshotFacts facts_;
   std::uint64_t size_bytes_ = 0;
   std::uint64_t read_bytes_ = 0;
 };
+
+/// Makes a state.db that came from another member one's own: checks that it is whole and of
+/// `wanted`, and writes down whose it is now and that it came as a snapshot. Durable on return,
+/// without a WAL beside it.
+Result<> adopt_snapshot(os::Storage& storage, const std::string& path, const SnapshotFacts& wanted,
+                        MemberId self);
+
+/// The snapshot that this state.db came as; nullopt when it grew here.
+std::optional<SnapshotFacts> installed_snapshot(StateDb& db);
+
+/// Removes the files that SQLite keeps beside the database at `path`.
+Result<> remove_side_files(os::Storage& storage, const std::string& path);
+
+/// Gives an adopted snapshot the name of the state.db at `path`, which nobody has open and whose
+/// WAL is empty (StateDb::make_durable). The power may go at any point: the old one is there,
+/// whole, or the new one.
+Result<> put_in_place(os::Storage& storage, const std::string& adopted, const std::string& path);
 
 /// Takes such a stream into a file.
 class SnapshotWriter {

@@ -1,6 +1,5 @@
 #include "firmware/etcd/mvcc/store.h"
 
-#include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/mvcc/authorize.h"
 
 namespace tripod::etcd {
@@ -12,34 +11,55 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path, const std::s
   if (!db) return std::unexpected(db.error());
   std::unique_ptr<Store> store(new Store(std::move(*db)));
   store->lease_ttl_min_seconds_ = lease_ttl_min_seconds;
-  store->applied_index_ =
-      static_cast<std::uint64_t>(store->db_.number("applied_index").value_or(0));
-  store->db_.each_lease([&](LeaseId id, std::int64_t ttl) { store->leases_.grant(id, ttl, {}); });
-  store->space_ = std::make_unique<KeySpace>(store->db_, store->leases_);
+  store->restore();
   store->watches_ =
       std::make_unique<WatchHub>(*store->space_, WatchHub::Limits{}, std::move(later));
-  store->db_.each_blob("member/", [&](std::string_view, BytesView value) {
-    if (auto member = decode<MemberInfo>(value)) {
-      store->members_[member->id] = {member->id, member->name, member->client_urls};
-    }
-  });
-  store->db_.each_blob(AuthBook::fact_prefix, [&](std::string_view name, BytesView value) {
-    store->auth_.restore(name, value);
-  });
-  store->alarms_.restore(store->db_);
-  store->db_.each_blob("once/", [&](std::string_view name, BytesView value) {
+  return store;
+}
+
+/// Everything that is kept in memory, from the rows.
+void Store::restore() {
+  applied_index_ = static_cast<std::uint64_t>(db_.number("applied_index").value_or(0));
+  applied_term_ = static_cast<std::uint64_t>(db_.number("applied_term").value_or(0));
+  leases_ = LeaseBook();
+  db_.each_lease([&](LeaseId id, std::int64_t ttl) { leases_.grant(id, ttl, {}); });
+  if (space_) {
+    space_->reload();
+  } else {
+    space_ = std::make_unique<KeySpace>(db_, leases_);
+  }
+  members_.restore(db_);
+  auth_.forget();
+  db_.each_blob(AuthBook::fact_prefix,
+                [&](std::string_view name, BytesView value) { auth_.restore(name, value); });
+  alarms_.restore(db_);
+  once_ = AppliedOnce();
+  db_.each_blob("once/", [&](std::string_view name, BytesView value) {
     MemberId origin = 0;
     name.remove_prefix(5);
     std::from_chars(name.data(), name.data() + name.size(), origin, 16);
-    store->once_.restore(origin, value);
+    once_.restore(origin, value);
   });
-  return store;
+}
+
+void Store::close() {
+  CHECK(!leases_.primary(), "a leader's state is not replaced");
+  db_.close();
+}
+
+Result<> Store::reopen(const std::string& path, const std::string& vfs) {
+  auto db = StateDb::open(path, vfs);
+  if (!db) return std::unexpected(db.error());
+  db_ = std::move(*db);
+  const Revision delivered = space_->revision();
+  restore();
+  watches_->restart(delivered);
+  return {};
 }
 
 void Store::apply(std::uint64_t index, std::uint64_t term, BytesView data, MonotonicTime now,
                   const std::function<void(CommandId, CommandReply)>& done) {
-  CHECK(index == applied_index_ + 1, std::format("applying {} after {}", index, applied_index_));
-  applied_index_ = index;
+  advance(index, term);
   if (data.empty()) return;
   auto commands = decode_commands(data);
   if (!commands) {
@@ -58,12 +78,24 @@ void Store::apply(std::uint64_t index, std::uint64_t term, BytesView data, Monot
   }
 }
 
+void Store::apply(std::uint64_t index, std::uint64_t term, const MemberChange& change) {
+  advance(index, term);
+  members_.apply(change, index, db_);
+}
+
+void Store::advance(std::uint64_t index, std::uint64_t term) {
+  CHECK(index == applied_index_ + 1, std::format("applying {} after {}", index, applied_index_));
+  applied_index_ = index;
+  applied_term_ = term;
+}
+
 void Store::commit() {
   if (!db_.in_transaction()) return;
   for (const auto& [origin, stored] : once_.take_changes()) {
     db_.set_blob(std::format("once/{:016x}", origin), stored);
   }
   db_.set_number("applied_index", static_cast<std::int64_t>(applied_index_));
+  db_.set_number("applied_term", static_cast<std::int64_t>(applied_term_));
   db_.commit();
 }
 
@@ -99,7 +131,7 @@ CommandReply Store::run(CommandRequest request, std::uint64_t term, MonotonicTim
     return change_auth(std::move(*command), now);
   }
   if (auto* alarm = std::get_if<AlarmRequest>(&request)) return change_alarms(*alarm);
-  remember(std::get<MemberAttributes>(request));
+  members_.describe(std::get<MemberAttributes>(request), db_);
   return CommandResponse(std::monostate{});
 }
 
@@ -153,14 +185,6 @@ CommandReply Store::change_alarms(const AlarmRequest& request) {
   }
   response.header.revision = space_->revision();
   return CommandResponse(std::move(response));
-}
-
-void Store::remember(const MemberAttributes& attributes) {
-  members_[attributes.id] = attributes;
-  db_.set_blob(
-      std::format("member/{:016x}", attributes.id),
-      encode(MemberInfo{
-          .id = attributes.id, .name = attributes.name, .client_urls = attributes.client_urls}));
 }
 
 }  // namespace tripod::etcd

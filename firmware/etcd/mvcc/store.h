@@ -5,13 +5,12 @@
 //
 // Lives on the loop thread.
 
-#include <map>
 #include <memory>
 
 #include "firmware/etcd/auth/auth_book.h"
 #include "firmware/etcd/mvcc/alarm_book.h"
 #include "firmware/etcd/mvcc/applied_once.h"
-#include "firmware/etcd/mvcc/command.h"
+#include "firmware/etcd/mvcc/member_book.h"
 #include "firmware/etcd/mvcc/watch_hub.h"
 
 namespace tripod::etcd {
@@ -33,8 +32,15 @@ class Store {
   /// before. Ends the process on an entry that it cannot read.
   void apply(std::uint64_t index, std::uint64_t term, BytesView data, MonotonicTime now,
              const std::function<void(CommandId, CommandReply)>& done);
+  /// Applies a configuration entry of `term`, whose context `change` is.
+  void apply(std::uint64_t index, std::uint64_t term, const MemberChange& change);
   /// Of the last entry applied; durable only as far as a checkpoint took it.
   std::uint64_t applied_index() const { return applied_index_; }
+  std::uint64_t applied_term() const { return applied_term_; }
+  /// Lets go of state.db, without a last commit, and takes another one in its place: watches go on
+  /// where they were, or end when that was compacted there. Between the two nothing else is called.
+  void close();
+  Result<> reopen(const std::string& path, const std::string& vfs);
   /// Commits state.db with the applied index in it.
   void commit();
 
@@ -49,27 +55,29 @@ class Store {
   /// Whether a command applied since the last call made the state larger.
   bool take_growth() { return std::exchange(grew_, false); }
   StateDb& db() { return db_; }
-  /// What members told about themselves.
-  const std::map<MemberId, MemberAttributes>& members() const { return members_; }
+  MemberBook& members() { return members_; }
+  const MemberBook& members() const { return members_; }
 
  private:
   explicit Store(StateDb db) : db_(std::move(db)) {}
+  void restore();
+  void advance(std::uint64_t index, std::uint64_t term);
   CommandReply run(CommandRequest request, std::uint64_t term, MonotonicTime now, Events& events);
   CommandReply change_auth(AuthCommand command, MonotonicTime now);
   CommandReply grant(const LeaseGrantRequest& request, MonotonicTime now);
   CommandReply revoke(LeaseId id, Events& events);
   CommandReply change_alarms(const AlarmRequest& request);
-  void remember(const MemberAttributes& attributes);
 
   StateDb db_;
   LeaseBook leases_;
   AuthBook auth_;
   std::unique_ptr<KeySpace> space_;
   std::unique_ptr<WatchHub> watches_;
-  std::map<MemberId, MemberAttributes> members_;
+  MemberBook members_;
   AlarmBook alarms_;
   AppliedOnce once_;
   std::uint64_t applied_index_ = 0;
+  std::uint64_t applied_term_ = 0;
   std::int64_t lease_ttl_min_seconds_ = 1;
   bool grew_ = false;
 };

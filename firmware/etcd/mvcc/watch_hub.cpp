@@ -122,6 +122,25 @@ void WatchHub::want_work() {
   later_();
 }
 
+void WatchHub::restart(Revision delivered) {
+  CHECK(pending_.empty(), "a turn that applies ends with flush()");
+  recent_.clear();
+  recent_bytes_ = 0;
+  recent_from_ = space_.revision() + 1;
+  std::vector<HubWatch*> synced;
+  for (const auto& [key, watches] : by_key_) {
+    synced.insert(synced.end(), watches.begin(), watches.end());
+  }
+  for (const Group& group : groups_) {
+    synced.insert(synced.end(), group.watches.begin(), group.watches.end());
+  }
+  for (HubWatch* watch : synced) {
+    // One that starts in the future may stay where it is.
+    if (watch->next_ <= space_.revision()) fall_behind(*watch, delivered + 1);
+  }
+  want_work();
+}
+
 // --- what is new ---
 
 void WatchHub::publish(const Events& events) {

@@ -100,6 +100,9 @@ class WatchHub {
   void flush();
   /// Serves watches that are behind, and those that wait for progress. Bounded.
   void work();
+  /// The key space is another one now. Watches that were synced have been told everything up to
+  /// `delivered`, and go on from there.
+  void restart(Revision delivered);
 
   std::size_t watch_count() const { return watch_count_; }
   std::size_t behind_count() const { return behind_.size(); }

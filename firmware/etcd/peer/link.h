@@ -27,6 +27,9 @@ enum class FrameType : std::uint8_t {
   response = 5,  // id (8 bytes) and the answer
   ping = 6,
   pong = 7,
+  who = 8,       // first and only, of one that wants to join: who is in the cluster?
+  cluster = 9,   // the answer to it
+  removed = 10,  // instead of hello, or later: the member was removed from the cluster
 };
 
 class Link final : public os::StreamObserver, public std::enable_shared_from_this<Link> {

@@ -61,6 +61,9 @@ struct Transport::Outgoing {
   MonotonicTime pinged_at;
   std::uint64_t sent_counted = 0;
   std::string last_trouble;  // logged once, until it changes
+  MonotonicTime connected_at;
+  bool leaving = false;
+  std::unique_ptr<Scope> scope;  // dials in it
   metrics::Counter* sent_bytes = nullptr;
   metrics::Counter* failures = nullptr;
   metrics::Gauge* active = nullptr;
@@ -83,26 +86,68 @@ Transport::Transport(const os::World& world, Setup setup, Receiver& receiver,
       metrics_(metrics),
       log_(world.log, "etcd.peer"),
       scope_(world.executor) {
+  for (const Peer& peer : setup_.peers) add(peer);
+}
+
+void Transport::add(const Peer& peer) {
   const std::string self = hex(setup_.self);
   std::vector<double> bounds;
   for (double bound = 0.0001; bounds.size() < 16; bound *= 2) bounds.push_back(bound);
-  for (const Peer& peer : setup_.peers) {
-    auto out = std::make_unique<Outgoing>();
-    const std::string to = hex(peer.id);
-    out->peer = peer;
-    out->sent_bytes = &metrics_.counter("etcd_network_peer_sent_bytes_total",
-                                        "The total number of bytes sent to peers.", {{"To", to}});
-    out->failures =
-        &metrics_.counter("etcd_network_peer_sent_failures_total",
-                          "The total number of send failures from peers.", {{"To", to}});
-    out->active = &metrics_.gauge("etcd_network_active_peers",
-                                  "The current number of active peer connections.",
-                                  {{"Local", self}, {"Remote", to}});
-    out->round_trip =
-        &metrics_.histogram("etcd_network_peer_round_trip_time_seconds",
-                            "Round-Trip-Time histogram between peers", bounds, {{"To", to}});
-    outgoing_.emplace(peer.id, std::move(out));
+  auto out = std::make_unique<Outgoing>();
+  const std::string to = hex(peer.id);
+  out->peer = peer;
+  out->scope = std::make_unique<Scope>(world_.executor);
+  out->sent_bytes = &metrics_.counter("etcd_network_peer_sent_bytes_total",
+                                      "The total number of bytes sent to peers.", {{"To", to}});
+  out->failures = &metrics_.counter("etcd_network_peer_sent_failures_total",
+                                    "The total number of send failures from peers.", {{"To", to}});
+  out->active =
+      &metrics_.gauge("etcd_network_active_peers", "The current number of active peer connections.",
+                      {{"Local", self}, {"Remote", to}});
+  out->round_trip =
+      &metrics_.histogram("etcd_network_peer_round_trip_time_seconds",
+                          "Round-Trip-Time histogram between peers", bounds, {{"To", to}});
+  Outgoing& added = *outgoing_.emplace(peer.id, std::move(out)).first->second;
+  if (started_ && !stopping_) added.scope->spawn(dial(&added));
+}
+
+void Transport::set_peers(const std::vector<Peer>& peers) {
+  for (const Peer& peer : peers) {
+    const auto found = outgoing_.find(peer.id);
+    if (found == outgoing_.end()) {
+      add(peer);
+    } else if (found->second->peer.addresses != peer.addresses) {
+      found->second->peer.addresses = peer.addresses;
+      if (auto link = found->second->link) link->close({ErrorCode::closed, "the peer moves"});
+    }
   }
+  for (const auto& [id, out] : outgoing_) {
+    if (std::ranges::contains(peers, id, &Peer::id) || std::exchange(out->leaving, true)) continue;
+    if (started_ && !stopping_) scope_.spawn(let_go(id));
+  }
+}
+
+Task<void> Transport::let_go(MemberId id) {
+  // A cancelled sleep means that everything stops: stop() ends the dialling.
+  if (!co_await async::sleep_for(world_.clock, farewell)) co_return;
+  auto node = outgoing_.extract(id);
+  const std::unique_ptr<Outgoing> gone = std::move(node.mapped());
+  log_.info("let go of a member that was removed", LogField("peer", hex(id)));
+  if (gone->link) gone->link->close({ErrorCode::closed, "the member was removed"});
+  close_incoming(id);
+  gone->scope->cancel();
+  co_await gone->scope->join();
+}
+
+void Transport::close_incoming(MemberId from) {
+  const auto [first, last] = greeted_.equal_range(from);
+  for (auto one = first; one != last; ++one) {
+    if (auto link = one->second.lock()) {
+      link->send(FrameType::removed, {}, true);
+      link->finish();
+    }
+  }
+  greeted_.erase(first, last);
 }
 
 Transport::~Transport() {
@@ -120,14 +165,23 @@ Result<> Transport::listen(const os::Address& address) {
 }
 
 void Transport::start() {
-  for (auto& [id, peer] : outgoing_) scope_.spawn(dial(peer.get()));
+  started_ = true;
+  for (auto& [id, peer] : outgoing_) peer->scope->spawn(dial(peer.get()));
 }
 
 Task<void> Transport::stop() {
   stopping_ = true;
   listeners_.clear();
   scope_.cancel();
+  for (auto& [id, peer] : outgoing_) peer->scope->cancel();
   co_await scope_.join();
+  for (auto& [id, peer] : outgoing_) co_await peer->scope->join();
+}
+
+std::optional<MonotonicTime> Transport::connected_since(MemberId to) const {
+  const auto found = outgoing_.find(to);
+  if (found == outgoing_.end() || found->second->link == nullptr) return std::nullopt;
+  return found->second->connected_at;
 }
 
 bool Transport::connected(MemberId to) const {
@@ -167,7 +221,9 @@ Task<Result<Bytes>> Transport::call(MemberId to, Bytes request) {
     co_return fail(ErrorCode::unavailable, "no room on the connection to a peer");
   }
   auto result = co_await answer;
-  outgoing_.at(to)->calls.erase(id);
+  if (const auto still = outgoing_.find(to); still != outgoing_.end()) {
+    still->second->calls.erase(id);
+  }
   co_return result;
 }
 
@@ -205,7 +261,8 @@ Result<MemberId> Transport::check_hello(BytesView payload) const {
                 std::format("member {:x} expected member {:x} here, this is {:x}", hello->from,
                             hello->to, setup_.self));
   }
-  if (!outgoing_.contains(hello->from)) {
+  const auto known = outgoing_.find(hello->from);
+  if (known == outgoing_.end() || known->second->leaving) {
     return fail(ErrorCode::denied, std::format("member {:x} is not of this cluster", hello->from));
   }
   return hello->from;
@@ -215,7 +272,7 @@ Result<MemberId> Transport::check_hello(BytesView payload) const {
 
 Task<void> Transport::dial(Outgoing* peer) {
   Duration backoff = backoff_min;
-  for (std::size_t attempt = 0; !stopping_; ++attempt) {
+  for (std::size_t attempt = 0; !stopping_ && !peer->scope->cancelled(); ++attempt) {
     const os::Address address = peer->peer.addresses[attempt % peer->peer.addresses.size()];
     auto link = co_await async::with_timeout(world_.clock, connect_limit, open(address, peer));
     if (link) {
@@ -231,7 +288,7 @@ Task<void> Transport::dial(Outgoing* peer) {
       log_.warn("cannot reach a peer", LogField("peer", hex(peer->peer.id)),
                 LogField("address", address.to_string()), LogField("reason", peer->last_trouble));
     }
-    if (stopping_) break;
+    if (stopping_ || peer->scope->cancelled()) break;
     receiver_.on_unreachable(peer->peer.id);
     const auto jitter =
         Duration(world_.entropy.next() % static_cast<std::uint64_t>(backoff.count() / 4));
@@ -292,8 +349,14 @@ void Transport::on_outgoing(Outgoing& peer, FrameType type, BytesView payload) {
       peer.round_trip->observe(
           std::chrono::duration<double>(peer.heard_at - peer.pinged_at).count());
       return;
+    case FrameType::removed:
+      peer.greeted.fail({ErrorCode::denied, "this member was removed from the cluster"});
+      receiver_.on_removed(peer.peer.id);
+      return;
     case FrameType::message:
     case FrameType::request:
+    case FrameType::who:
+    case FrameType::cluster:
     case FrameType::ping: return;  // nothing that an answering side says
   }
 }
@@ -303,7 +366,7 @@ Task<Result<>> Transport::converse(std::shared_ptr<Link> link, Outgoing* peer) {
   log_.info("connected to a peer", LogField("peer", hex(peer->peer.id)),
             LogField("address", link->remote().to_string()));
   peer->link = link;
-  peer->heard_at = world_.clock.now();
+  peer->connected_at = peer->heard_at = world_.clock.now();
   peer->active->set(1);
   Scope watching(world_.executor);
   watching.spawn(watch_silence(link, peer));
@@ -394,20 +457,7 @@ void Transport::on_incoming(const std::shared_ptr<Link>& link, Incoming& state, 
                             BytesView payload) {
   state.heard_at = world_.clock.now();
   if (state.from == 0) {
-    auto from = type == FrameType::hello ? check_hello(payload)
-                                         : fail(ErrorCode::corrupt, "the first frame is no hello");
-    if (!from) {
-      log_.warn("refused a peer", LogField("remote", link->remote().to_string()),
-                LogField("reason", from.error().message));
-      link->send(FrameType::refused, from.error().message, true);
-      link->finish();
-      return;
-    }
-    state.from = *from;
-    state.received_bytes = &metrics_.counter("etcd_network_peer_received_bytes_total",
-                                             "The total number of bytes received from peers.",
-                                             {{"From", hex(state.from)}});
-    link->send(FrameType::hello, hello(state.from), true);
+    greet(link, state, type, payload);
     return;
   }
   if (type == FrameType::message) {
@@ -424,6 +474,34 @@ void Transport::on_incoming(const std::shared_ptr<Link>& link, Incoming& state, 
     };
     scope_.spawn(run(this, link, &state, Bytes(payload)));
   }
+}
+
+/// The first frame of a connection.
+void Transport::greet(const std::shared_ptr<Link>& link, Incoming& state, FrameType type,
+                      BytesView payload) {
+  if (type == FrameType::who) {
+    link->send(FrameType::cluster, receiver_.describe_cluster(), true);
+    link->finish();
+    return;
+  }
+  auto from = type == FrameType::hello ? check_hello(payload)
+                                       : fail(ErrorCode::corrupt, "the first frame is no hello");
+  if (!from) {
+    log_.warn("refused a peer", LogField("remote", link->remote().to_string()),
+              LogField("reason", from.error().message));
+    const auto said = read_hello(payload);
+    const bool gone = said && said->cluster == setup_.cluster && receiver_.was_removed(said->from);
+    link->send(gone ? FrameType::removed : FrameType::refused, from.error().message, true);
+    link->finish();
+    return;
+  }
+  state.from = *from;
+  state.received_bytes = &metrics_.counter("etcd_network_peer_received_bytes_total",
+                                           "The total number of bytes received from peers.",
+                                           {{"From", hex(state.from)}});
+  std::erase_if(greeted_, [](const auto& entry) { return entry.second.expired(); });
+  greeted_.emplace(state.from, link);
+  link->send(FrameType::hello, hello(state.from), true);
 }
 
 Task<void> Transport::answer(std::shared_ptr<Link> link, MemberId from, Bytes frame) {

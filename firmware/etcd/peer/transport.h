@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "firmware/etcd/api/messages.h"
@@ -35,6 +36,12 @@ class Receiver {
   virtual void on_unreachable(MemberId peer) = 0;
   /// Answers a call(). Runs in the transport's scope.
   virtual Task<Bytes> on_request(MemberId from, Bytes request) = 0;
+  /// The answer to who asks before joining (discover.h).
+  virtual Bytes describe_cluster() = 0;
+  /// Whether that member was in the cluster once.
+  virtual bool was_removed(MemberId member) = 0;
+  /// `by` says that this member was removed.
+  virtual void on_removed(MemberId by) = 0;
 };
 
 class Transport {
@@ -50,6 +57,7 @@ class Transport {
   static constexpr Duration backoff_max = std::chrono::seconds(1);
   static constexpr Duration ping_interval = std::chrono::seconds(1);
   static constexpr Duration silence_max = std::chrono::seconds(4);
+  static constexpr Duration farewell = std::chrono::seconds(1);
   static constexpr std::size_t incoming_max = 128;
   static constexpr std::size_t calls_max = 4096;
 
@@ -63,6 +71,9 @@ class Transport {
   /// Starts dialling.
   void start();
   Task<void> stop();
+  /// The members as they are now, without this one. A new one is dialled; one that moved is dialled
+  /// anew; one that is gone is let go of after `farewell`, so that it hears of it.
+  void set_peers(const std::vector<Peer>& peers);
 
   /// False: dropped.
   bool send(MemberId to, Bytes message, bool urgent);
@@ -70,12 +81,18 @@ class Transport {
   /// Waits without limit.
   Task<Result<Bytes>> call(MemberId to, Bytes request);
   bool connected(MemberId to) const;
+  /// Since when; nullopt while it is not.
+  std::optional<MonotonicTime> connected_since(MemberId to) const;
   std::size_t connected_count() const;
 
  private:
   struct Outgoing;
   struct Incoming;
 
+  void add(const Peer& peer);
+  Task<void> let_go(MemberId id);
+  void close_incoming(MemberId from);
+  void greet(const std::shared_ptr<Link>& link, Incoming& state, FrameType type, BytesView payload);
   Task<void> dial(Outgoing* peer);
   Task<Result<std::shared_ptr<Link>>> open(os::Address address, Outgoing* peer);
   Task<Result<>> converse(std::shared_ptr<Link> link, Outgoing* peer);
@@ -99,8 +116,10 @@ class Transport {
   std::map<MemberId, std::unique_ptr<Outgoing>> outgoing_;
   std::vector<std::unique_ptr<os::Listener>> listeners_;
   std::size_t incoming_ = 0;
+  std::multimap<MemberId, std::weak_ptr<Link>> greeted_;  // of incoming connections
   std::uint64_t next_call_ = 1;
   Scope scope_;
+  bool started_ = false;
   bool stopping_ = false;
 };
 

@@ -281,6 +281,7 @@ Bytes encode(const ConfChange& change) {
   put(out, 1, static_cast<std::uint64_t>(change.type));
   put(out, 2, change.node.value);
   if (!change.context.empty()) append_bytes(out, 3, change.context);
+  if (change.base) put(out, 4, change.base->value + 1);
   return out;
 }
 
@@ -293,6 +294,7 @@ Result<ConfChange> decode_conf_change(BytesView bytes) {
     if (field.number == 1) type = field.value;
     if (field.number == 2) change.node = {field.value};
     if (field.number == 3 && field.type == wire::Type::bytes) change.context = Bytes(field.bytes);
+    if (field.number == 4 && field.value > 0) change.base = LogIndex{field.value - 1};
   }
   if (!reader.ok()) return fail(ErrorCode::corrupt, "configuration change: malformed");
   if (type < 1 || type > 4) return fail(ErrorCode::corrupt, "configuration change: unknown type");

@@ -104,6 +104,17 @@ struct LogStore::Implementation {
     return write_meta.run();
   }
 
+  Result<> begin_with(const ConfState& configuration) {
+    CHECK(!configuration.voters.empty());
+    auto transaction = sqlite::Transaction::begin(database);
+    if (!transaction) return std::unexpected(std::move(transaction.error()));
+    if (auto done = set_conf_state(configuration); !done) return done;
+    if (auto done = transaction->commit(); !done) return done;
+    recovered.founded = true;
+    recovered.conf_state = configuration;
+    return {};
+  }
+
   /// `not_found` when there is no such row.
   Result<std::int64_t> meta(std::string_view name) {
     return database.query_int64(std::format("SELECT value FROM meta WHERE name = '{}'", name));
@@ -322,11 +333,11 @@ LogStore::LogStore(LogStore&&) noexcept = default;
 LogStore& LogStore::operator=(LogStore&&) noexcept = default;
 LogStore::~LogStore() = default;
 
-Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
-                                Identity identity) {
-  CHECK(identity.member != nobody);
-  // Small pages: a lone entry dirties one or two of them. One connection, so that a second process
-  // is refused. The WAL keeps its blocks: writing over them leaves the file system nothing to log.
+namespace {
+
+/// Small pages: a lone entry dirties one or two of them. One connection, so that a second process
+/// is refused. The WAL keeps its blocks: writing over them leaves the file system nothing to log.
+Result<sqlite::Database> open_database(const std::string& path, const std::string& vfs) {
   auto database = sqlite::Database::open(path, {.vfs = vfs,
                                                 .synchronous = sqlite::Synchronous::full,
                                                 .page_size_bytes = 1024,
@@ -335,12 +346,35 @@ Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
                                                 .wal_kept_bytes = wal_kept_bytes,
                                                 .log = true,
                                                 .exclusive = true});
-  if (!database) {
-    if (database.error() == ErrorCode::unavailable) {
-      return fail(ErrorCode::unavailable, std::format("{}: another process uses this file", path));
-    }
-    return std::unexpected(std::move(database.error()));
+  if (!database && database.error() == ErrorCode::unavailable) {
+    return fail(ErrorCode::unavailable, std::format("{}: another process uses this file", path));
   }
+  return database;
+}
+
+}  // namespace
+
+Result<std::optional<Identity>> LogStore::owner(const std::string& path, const std::string& vfs) {
+  auto database = open_database(path, vfs);
+  if (!database) return std::unexpected(std::move(database.error()));
+  auto tables = database->query_int64("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return std::unexpected(std::move(tables.error()));
+  if (*tables == 0) return std::nullopt;
+  Implementation self(std::move(*database));
+  auto founded = self.database.query_int64("SELECT 1 FROM meta WHERE name = 'conf_state'");
+  if (!founded && founded.error() == ErrorCode::not_found) return std::nullopt;
+  auto cluster = self.meta("cluster");
+  auto member = self.meta("member");
+  // What is wrong with it is said by open().
+  if (!founded || !cluster || !member) return std::nullopt;
+  return Identity{.cluster = loaded(*cluster), .member = {loaded(*member)}};
+}
+
+Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
+                                Identity identity) {
+  CHECK(identity.member != nobody);
+  auto database = open_database(path, vfs);
+  if (!database) return std::unexpected(std::move(database.error()));
   auto implementation = std::make_unique<Implementation>(std::move(*database));
   Implementation& self = *implementation;
   auto tables = self.database.query_int64("SELECT count(*) FROM sqlite_schema");
@@ -360,15 +394,16 @@ const Recovered& LogStore::recovered() const {
 }
 
 Result<> LogStore::found(const ConfState& founding) {
-  Implementation& self = *implementation_;
-  CHECK(!self.recovered.founded && !founding.voters.empty());
-  auto transaction = sqlite::Transaction::begin(self.database);
-  if (!transaction) return std::unexpected(std::move(transaction.error()));
-  if (auto done = self.set_conf_state(founding); !done) return done;
-  if (auto done = transaction->commit(); !done) return done;
-  self.recovered.founded = true;
-  self.recovered.conf_state = founding;
-  return {};
+  CHECK(!implementation_->recovered.founded);
+  return implementation_->begin_with(founding);
+}
+
+Result<> LogStore::replace_configuration(const ConfState& configuration) {
+  Recovered& recovered = implementation_->recovered;
+  CHECK(recovered.founded && configuration.index >= recovered.conf_state.index);
+  std::erase_if(recovered.conf_changes,
+                [&](LogIndex index) { return index <= configuration.index; });
+  return implementation_->begin_with(configuration);
 }
 
 Result<> LogStore::append(const PersistBatch& batch) {

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,11 +36,17 @@ class LogStore {
   LogStore& operator=(LogStore&&) noexcept;
   ~LogStore();
 
+  /// Whose file `path` is; nullopt when it was never founded. Fails as open() does.
+  static Result<std::optional<Identity>> owner(const std::string& path, const std::string& vfs);
+
   /// As of open() or found(); append() does not change it.
   const Recovered& recovered() const;
   /// The configuration a new member starts with; durable on return. recovered() shows it
   /// afterwards.
   Result<> found(const ConfState& founding);
+  /// In place of found(), for a founded log, before anything is appended: from now on only this
+  /// takes part. Configuration entries that the log holds up to its index mean nothing any more.
+  Result<> replace_configuration(const ConfState& configuration);
 
   /// All of the batch or nothing, durable on return. After no_space the same batch may be tried
   /// again; after any other error nothing may.

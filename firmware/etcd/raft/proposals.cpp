@@ -76,6 +76,7 @@ std::optional<Refused> Raft::refuse_change(const ConfChange& change) const {
   // leader has committed in its term (the correction of section 4.1 in raft-dev, 2015).
   if (log_.conf_change_within(conf_.index, log_.last().index)) return Refused::change_pending;
   if (log_.term_at(log_.committed()) != term_) return Refused::change_pending;
+  if (change.base && *change.base != conf_.index) return Refused::change_pending;
   if (change.node == nobody) return Refused::change_invalid;
   ConfState after = changed(conf_, change);
   if (after.voters.empty()) return Refused::change_invalid;

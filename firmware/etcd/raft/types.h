@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "platform/base/bytes.h"
@@ -98,6 +99,9 @@ struct ConfChange {
   ConfChangeType type = ConfChangeType::add_voter;
   NodeId node;
   Bytes context;  // the caller's, e.g. name and peer URLs
+  /// The configuration it was decided upon: under another one the leader refuses it as
+  /// change_pending.
+  std::optional<LogIndex> base = std::nullopt;
 };
 
 /// What a snapshot stands for: the state after applying `last`, under the configuration

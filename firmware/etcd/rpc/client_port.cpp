@@ -22,6 +22,12 @@ bool requires_leader(const grpc::CallContext& context) {
   return context.metadata().get("hasleader") == "true";
 }
 
+/// Of reads only the serializable ones, which Member::range() sees to.
+bool answered_by_learners(std::string_view path) {
+  return path == "/etcdserverpb.KV/Range" || path == "/etcdserverpb.Maintenance/Status" ||
+         path == "/etcdserverpb.Maintenance/Snapshot";
+}
+
 grpc::Status undecodable() {
   return {grpc::StatusCode::internal, "grpc: error unmarshalling request"};
 }
@@ -120,6 +126,14 @@ struct ClientPort::Implementation {
     unary(member, "Lease/LeaseRevoke", &Member::lease_revoke);
     unary(member, "Lease/LeaseTimeToLive", &Member::lease_time_to_live);
     unary(member, "Cluster/MemberList", &Member::member_list);
+    unary(member, "Cluster/MemberAdd", &Member::member_add);
+    unary(member, "Cluster/MemberRemove", &Member::member_remove);
+    unary(member, "Cluster/MemberUpdate", &Member::member_update);
+    unary(member, "Cluster/MemberPromote", &Member::member_promote);
+    server.set_guard([&member](std::string_view path) -> std::optional<grpc::Status> {
+      if (!member.is_learner() || answered_by_learners(path)) return std::nullopt;
+      return outcome::not_for_learners.status();
+    });
     server.add_unary("/etcdserverpb.Lease/LeaseLeases", [&member](grpc::CallContext context,
                                                                   Bytes bytes) {
       return leases(&member, requires_leader(context), credentials_of(context), std::move(bytes));

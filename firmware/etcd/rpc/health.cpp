@@ -118,7 +118,8 @@ Task<std::string> HealthHandler::failure_of(std::string check) {
   if (check == "data_corruption" && !member_.alarms(AlarmType::corrupt).empty()) {
     co_return "alarm activated: CORRUPT";
   }
-  // Local reads answer as long as this process runs, and there are no learners.
+  if (check == "non_learner" && member_.is_learner()) co_return "the local member is a learner";
+  // Local reads answer as long as this process runs.
   co_return std::string();
 }
 

@@ -67,6 +67,7 @@ void add_maintenance_service(grpc::Server& server, Member& member) {
     return alarm(asked, std::move(who), std::move(bytes));
   });
   add_method("HashKV", &Member::hash_kv);
+  add_method("MoveLeader", &Member::move_leader);
 }
 
 }  // namespace tripod::etcd::rpc

@@ -12,15 +12,16 @@ void Member::Implementation::before_turn() {
 }
 
 void Member::Implementation::apply(const raft::Entry& entry) {
-  const BytesView data = entry.type == raft::EntryType::normal ? entry.view() : BytesView();
   applied_term = entry.term;
+  if (entry.type == raft::EntryType::conf_change) return apply_change(entry);
   store->apply(
-      entry.index.value, entry.term.value, data, world.clock.now(),
+      entry.index.value, entry.term.value, entry.view(), world.clock.now(),
       [this](CommandId id, CommandReply reply) { proposals->applied(id, std::move(reply)); });
 }
 
 void Member::Implementation::after_apply() {
   store->watches().flush();
+  if (members_changed) follow_members();
   reads->applied({store->applied_index()});
   promote_leases_if_leading();
   watch_quota();
@@ -32,7 +33,20 @@ void Member::Implementation::on_read(std::uint64_t token, raft::LogIndex index) 
 }
 
 void Member::Implementation::on_refused(std::uint64_t token, raft::Refused reason) {
-  if (!proposals->refused(token, reason)) reads->refused(token);
+  if (changes->refused(token, reason) || proposals->refused(token, reason)) return;
+  reads->refused(token);
+}
+
+void Member::Implementation::on_snapshot_wanted(raft::NodeId to) {
+  snapshot_sender->start(to);
+}
+
+void Member::Implementation::on_snapshot_message(const raft::Message& message) {
+  if (const auto* piece = std::get_if<raft::InstallSnapshot>(&message.body)) {
+    snapshot_receiver->on_piece(message.from, *piece);
+  } else {
+    snapshot_sender->on_answer(message.from, std::get<raft::InstallSnapshotResponse>(message.body));
+  }
 }
 
 void Member::Implementation::on_leadership(const raft::Leadership& now) {

@@ -4,13 +4,14 @@
 #include "firmware/etcd/member.h"
 #include "firmware/etcd/mvcc/store.h"
 #include "firmware/etcd/peer/transport.h"
-#include "firmware/etcd/server/bootstrap.h"
 #include "firmware/etcd/server/housekeeper.h"
+#include "firmware/etcd/server/membership/bootstrap.h"
+#include "firmware/etcd/server/membership/member_changes.h"
 #include "firmware/etcd/server/passwords.h"
 #include "firmware/etcd/server/proposals.h"
 #include "firmware/etcd/server/reads.h"
 #include "firmware/etcd/server/replica.h"
-#include "firmware/etcd/server/snapshots.h"
+#include "firmware/etcd/server/snapshot_transfer.h"
 
 namespace tripod::etcd {
 
@@ -24,13 +25,18 @@ inline std::int64_t lease_ttl_min_seconds(const Options& options) {
   return (3 * options.election_timeout.count() / 2 + 999) / 1000;
 }
 
-struct Member::Implementation final : ReplicaHost, peer::Receiver {
-  Implementation(const os::World& world_in, Options options_in, ClusterPlan plan_in,
+struct Member::Implementation final : ReplicaHost, peer::Receiver, SnapshotHost {
+  Implementation(const os::World& world_in, Options options_in, Origin origin_in,
                  metrics::Registry& metrics_in);
   ~Implementation() override;
 
   // start.cpp
   Result<> open(PeerTls tls);
+  /// What the files of a new member, or of one whose quorum is lost, begin with.
+  Result<> begin_list(const raft::Recovered& recovered);
+  Result<> begin_log(raft::LogStore& log_store);
+  Result<> force_new_cluster(raft::LogStore& log_store);
+  void make_parts(PeerTls tls);
   Result<> listen();
   /// Lets go of what a failed start had opened.
   void abandon();
@@ -43,11 +49,37 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   void on_read(std::uint64_t token, raft::LogIndex index) override;
   void on_refused(std::uint64_t token, raft::Refused reason) override;
   void on_leadership(const raft::Leadership& leadership) override;
+  void on_snapshot_wanted(raft::NodeId to) override;
+  void on_snapshot_message(const raft::Message& message) override;
 
   // peer::Receiver
   void on_message(MemberId from, BytesView message) override;
   void on_unreachable(MemberId peer) override;
   Task<Bytes> on_request(MemberId from, Bytes request) override;
+  Bytes describe_cluster() override;
+  bool was_removed(MemberId member) override;
+  void on_removed(MemberId by) override;
+
+  // SnapshotHost, install.cpp
+  void send(raft::NodeId to, raft::MessageBody body) override;
+  bool leads() const override;
+  void report(raft::NodeId to, bool delivered) override;
+  Task<bool> install(raft::SnapshotMeta meta, std::string path) override;
+  Result<> replace_state(const std::string& path);
+
+  // members.cpp
+  void apply_change(const raft::Entry& entry);
+  void follow_members();
+  /// This member is not of the cluster any more; `who` says so.
+  void say_removed(std::string_view who);
+  /// Voters, this one among them, that were connected for so long.
+  std::size_t voters_connected(Duration since) const;
+  /// As strict-reconfig-check has it.
+  std::optional<Outcome> strictly_refused(const MemberChange& change) const;
+  Task<grpc::Reply<void>> change_members(MemberChange change);
+  static Task<Result<MemberChanges::Answer>> wait_for_change(
+      async::Oneshot<MemberChanges::Answer> answer);
+  Task<grpc::Reply<Bytes>> promote_as_leader(MemberPromoteRequest request);
 
   /// Proposes and unwraps, or says why not.
   template <typename Response>
@@ -70,6 +102,7 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   void watch_quota();
 
   // leases.cpp: what only the leader can answer
+  static Bytes promotion_question(const MemberPromoteRequest& request);
   Task<grpc::Reply<Bytes>> ask_leader(Bytes request);
   Task<grpc::Reply<Bytes>> answer_as_leader(Bytes request);
   Task<grpc::Reply<Bytes>> renew(LeaseKeepAliveRequest request);
@@ -80,7 +113,7 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
 
   os::World world;
   Options options;
-  ClusterPlan plan;
+  Origin plan;
   metrics::Registry& metrics;
   Logger log;
   raft::Limits raft_limits;
@@ -93,6 +126,9 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   std::unique_ptr<Reads> reads;
   Passwords passwords;
   std::unique_ptr<Snapshots> snapshots;
+  std::unique_ptr<SnapshotSender> snapshot_sender;
+  std::unique_ptr<SnapshotReceiver> snapshot_receiver;
+  std::unique_ptr<MemberChanges> changes;
   Scope scope;
 
   raft::Leadership leadership;
@@ -101,10 +137,14 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver {
   raft::Term applied_term;
   std::unique_ptr<os::Operation> lease_timer;
   std::map<std::uint64_t, std::function<void()>> leadership_observers;
+  std::map<std::uint64_t, std::function<void()>> removal_observers;
   std::uint64_t next_observer = 1;
   std::shared_ptr<Implementation*> self =
       std::make_shared<Implementation*>(this);  // for observers' handles
   std::set<std::pair<AlarmType, MemberId>> alarms_on_their_way;
+  std::uint64_t installed_snapshots = 0;
+  bool members_changed = false;  // in this turn
+  bool removed = false;          // from the cluster, for ever
   bool stopping = false;
   bool stopped = false;
 };

@@ -9,6 +9,14 @@ Result<std::unique_ptr<Housekeeper>> Housekeeper::open(const os::World& world,
                                                        const std::string& path, Store& store,
                                                        Replica& replica,
                                                        metrics::Registry& metrics) {
+  auto checkpointer = open_checkpointer(world, path);
+  if (!checkpointer) return std::unexpected(checkpointer.error());
+  return std::unique_ptr<Housekeeper>(
+      new Housekeeper(world, options, store, replica, metrics, std::move(*checkpointer)));
+}
+
+Result<sqlite::Database> Housekeeper::open_checkpointer(const os::World& world,
+                                                        const std::string& path) {
   sqlite::Options database;
   database.vfs = world.storage.vfs_name();
   database.synchronous = sqlite::Synchronous::normal;
@@ -16,10 +24,7 @@ Result<std::unique_ptr<Housekeeper>> Housekeeper::open(const os::World& world,
   database.checkpoint_wal_pages = 0;
   database.exclusive = false;
   database.create = false;
-  auto checkpointer = sqlite::Database::open(path, database);
-  if (!checkpointer) return std::unexpected(checkpointer.error());
-  return std::unique_ptr<Housekeeper>(
-      new Housekeeper(world, options, store, replica, metrics, std::move(*checkpointer)));
+  return sqlite::Database::open(path, database);
 }
 
 Housekeeper::Housekeeper(const os::World& world, const Options& options, Store& store,
@@ -56,20 +61,20 @@ void Housekeeper::after_apply() {
 }
 
 void Housekeeper::commit() {
-  if (stopped_ || !store_.db().in_transaction()) return;
+  if (stopped_ || paused_ || !store_.db().in_transaction()) return;
   const MonotonicTime started = world_.clock.now();
   bytes_since_checkpoint_ += store_.db().uncommitted_bytes() + 8192;
   store_.commit();
   committed_index_ = store_.applied_index();
   commit_seconds_.observe(std::chrono::duration<double>(world_.clock.now() - started).count());
-  if (bytes_since_checkpoint_ >= checkpoint_bytes) checkpoint();
+  if (bytes_since_checkpoint_ >= options_.checkpoint_bytes) checkpoint();
 }
 
 // --- compaction ---
 
 void Housekeeper::compact() {
   compact_timer_.reset();
-  if (stopped_) return;
+  if (stopped_ || paused_) return;
   if (!store_.space().compacting()) {
     for (auto& done : std::exchange(compaction_waiters_, {})) done();
     return;
@@ -94,7 +99,7 @@ void Housekeeper::run_on_lane(os::Callback work, os::Callback done) {
   world_.storage_lane.run(std::move(work), [this, done = std::move(done)]() mutable {
     --lane_jobs_;
     done();
-    if (stopped_ && lane_jobs_ == 0) lane_idle_.set();
+    if ((stopped_ || paused_) && lane_jobs_ == 0) lane_idle_.set();
   });
 }
 
@@ -121,6 +126,7 @@ void Housekeeper::checkpointed(std::uint64_t applied, Result<sqlite::CheckpointC
 }
 
 void Housekeeper::truncate_log(std::uint64_t durable) {
+  if (paused_) return;
   const raft::Status status = replica_.raft().status();
   std::uint64_t keep_from =
       durable > options_.log_entries_kept ? durable - options_.log_entries_kept : 0;
@@ -130,6 +136,7 @@ void Housekeeper::truncate_log(std::uint64_t durable) {
   for (const auto& [node, progress] : replica_.raft().progress()) {
     keep_from = std::min(keep_from, std::max(progress.match.value, hard_limit));
   }
+  if (log_wanted_from) keep_from = std::min(keep_from, log_wanted_from().value_or(keep_from));
   // Not for a few entries: each cut is a write.
   if (keep_from < status.first.value + options_.log_entries_kept / 10) return;
   log_.info("cutting the log", LogField("from", status.first.value), LogField("to", keep_from));
@@ -159,6 +166,29 @@ void Housekeeper::look_at_disk() {
               });
 }
 
+Task<void> Housekeeper::pause() {
+  commit();
+  paused_ = true;
+  commit_timer_.reset();
+  compact_timer_.reset();
+  lane_idle_ = {};
+  if (lane_jobs_ > 0) co_await lane_idle_.uncancellable();
+  checkpointer_.reset();
+}
+
+Result<> Housekeeper::resume(const std::string& path) {
+  CHECK(paused_);
+  auto checkpointer = open_checkpointer(world_, path);
+  if (!checkpointer) return std::unexpected(checkpointer.error());
+  checkpointer_ = std::make_unique<sqlite::Database>(std::move(*checkpointer));
+  paused_ = false;
+  bytes_since_checkpoint_ = 0;
+  committed_index_ = store_.applied_index();
+  lane_idle_ = {};
+  compact();
+  return {};
+}
+
 Task<void> Housekeeper::stop() {
   commit_timer_.reset();
   compact_timer_.reset();
@@ -166,6 +196,7 @@ Task<void> Housekeeper::stop() {
   compaction_waiters_.clear();
   commit();
   stopped_ = true;
+  lane_idle_ = {};
   if (lane_jobs_ > 0) co_await lane_idle_.uncancellable();
 }
 

@@ -20,7 +20,6 @@ class Housekeeper {
  public:
   static constexpr std::size_t compaction_work_per_slice = 200;
   static constexpr Duration compaction_pause = Milliseconds(10);
-  static constexpr std::size_t checkpoint_bytes = 4 * 1024 * 1024;
   static constexpr Duration disk_interval = std::chrono::seconds(2);
 
   /// Opens a second connection to state.db at `path`, for checkpoints.
@@ -36,12 +35,19 @@ class Housekeeper {
   bool no_space() const { return no_space_; }
   /// Calls back when the rows below the compact revision are gone.
   void when_compacted(std::function<void()> done);
+  /// The log must keep what comes after `index`; nullopt: nothing in particular. For a snapshot
+  /// that is on its way to a member.
+  std::function<std::optional<std::uint64_t>()> log_wanted_from;
+  /// state.db is to be replaced: commits, and lets go of it; nothing is done until resume().
+  Task<void> pause();
+  /// Another state.db is in its place.
+  Result<> resume(const std::string& path);
   /// Commits, and returns when the storage lane is done with it.
   Task<void> stop();
 
  private:
-  struct Job;
-
+  static Result<sqlite::Database> open_checkpointer(const os::World& world,
+                                                    const std::string& path);
   Housekeeper(const os::World& world, const Options& options, Store& store, Replica& replica,
               metrics::Registry& metrics, sqlite::Database checkpointer);
   void compact();
@@ -68,6 +74,7 @@ class Housekeeper {
   metrics::Histogram& commit_seconds_;
   bool checkpointing_ = false;
   bool no_space_ = false;
+  bool paused_ = false;
   bool stopped_ = false;
 };
 

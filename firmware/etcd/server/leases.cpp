@@ -1,6 +1,6 @@
-// What only the leader can answer, because lease times are in its memory alone: keepalives and the
-// time left. Other members pass such requests on: one byte of kind, then the request as protobuf;
-// the answer is a byte of gRPC code and the response or text.
+// What only the leader can answer, because lease times and how far the others are is in its memory
+// alone: keepalives, the time left, promotions. Other members pass such requests on: one byte of
+// kind, then the request as protobuf; the answer is a byte of gRPC code and the response or text.
 #include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/mvcc/authorize.h"
 #include "firmware/etcd/server/core.h"
@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kind_keep_alive = 1;
 constexpr char kind_time_to_live = 2;
+constexpr char kind_promote = 3;
 constexpr Duration retry_pause = Milliseconds(50);
 
 Bytes pack(const grpc::Reply<Bytes>& reply) {
@@ -38,6 +39,10 @@ grpc::Reply<Response> decode_answer(grpc::Reply<Bytes> answer) {
 
 Task<Bytes> Member::Implementation::on_request(MemberId, Bytes request) {
   co_return pack(co_await answer_as_leader(std::move(request)));
+}
+
+Bytes Member::Implementation::promotion_question(const MemberPromoteRequest& request) {
+  return Bytes(1, kind_promote) + encode(request);
 }
 
 /// Asks whoever leads, again while nobody does, until patience ends.
@@ -76,6 +81,9 @@ Task<grpc::Reply<Bytes>> Member::Implementation::answer_as_leader(Bytes request)
   } else if (request[0] == kind_time_to_live) {
     auto query = decode<LeaseTimeToLiveRequest>(body);
     if (query) co_return co_await time_to_live(*query);
+  } else if (request[0] == kind_promote) {
+    auto promotion = decode<MemberPromoteRequest>(body);
+    if (promotion) co_return co_await promote_as_leader(*promotion);
   }
   co_return grpc::reject(grpc::StatusCode::unimplemented, "unknown request between members");
 }
@@ -135,12 +143,12 @@ Task<void> Member::Implementation::revoke_expired(LeaseId id) {
 Task<void> Member::Implementation::publish_attributes() {
   const MemberAttributes mine{plan.self, options.name, options.advertise_client_urls};
   while (!stopping) {
-    const auto known = store->members().find(plan.self);
-    if (known != store->members().end() && known->second.name == mine.name &&
-        known->second.client_urls == mine.client_urls) {
+    const MemberInfo* known = store->members().find(plan.self);
+    if (known != nullptr && known->name == mine.name && known->client_urls == mine.client_urls) {
       co_return;
     }
-    if (leader() != 0) co_await proposals->propose(mine);
+    // One that joins has to learn first that it is in the list.
+    if (leader() != 0 && known != nullptr) co_await proposals->propose(mine);
     if (!co_await async::sleep_for(world.clock, Milliseconds(200))) co_return;
   }
 }

@@ -112,6 +112,7 @@ grpc::Reply<StatusResponse> Member::status() const {
   response.db_size_in_use = response.db_size - store.db().free_bytes();
   response.db_size_quota = quota_bytes(options());
   response.leader = raft.leader.value;
+  response.is_learner = is_learner();
   response.raft_index = raft.committed.value;
   response.raft_term = raft.term.value;
   response.raft_applied_index = raft.applied.value;

@@ -60,7 +60,7 @@ void Replica::turn() {
   if (halted_) return;
   host_.before_turn();
   raft::Actions actions = raft_.take_actions(moment());
-  send(actions.messages);
+  for (const raft::Message& message : actions.messages) send(message);
   if (actions.persist) persist(std::move(*actions.persist));
   if (actions.leadership) host_.on_leadership(*actions.leadership);
   for (const raft::Entry& entry : actions.apply) {
@@ -71,7 +71,10 @@ void Replica::turn() {
   for (const raft::Refusal& refusal : actions.refused)
     host_.on_refused(refusal.token, refusal.reason);
   if (actions.read_entries) read_entries(*actions.read_entries);
-  for (const raft::NodeId to : actions.snapshots_wanted) refuse_snapshot(to);
+  for (const raft::NodeId to : actions.snapshots_wanted) host_.on_snapshot_wanted(to);
+  for (const raft::Message& message : actions.snapshot_messages) {
+    host_.on_snapshot_message(message);
+  }
   if (!actions.apply.empty()) {
     host_.after_apply();
     step(raft::Applied{applied_});
@@ -79,11 +82,15 @@ void Replica::turn() {
   arm();
 }
 
-void Replica::send(std::vector<raft::Message>& messages) {
-  CHECK(transport_ != nullptr || messages.empty());
-  for (const raft::Message& message : messages) {
-    transport_->send(message.to.value, raft::encode(message), !is_bulk(message.body));
-  }
+void Replica::send(const raft::Message& message) {
+  CHECK(transport_ != nullptr);
+  transport_->send(message.to.value, raft::encode(message), !is_bulk(message.body));
+}
+
+void Replica::installed(const raft::SnapshotMeta& meta) {
+  CHECK(meta.last.index > raft_.committed());
+  applied_ = meta.last.index;
+  step(raft::SnapshotInstalled{meta});
 }
 
 void Replica::persist(raft::PersistBatch batch) {
@@ -119,17 +126,6 @@ void Replica::read_entries(const raft::EntriesWanted& wanted) {
       });
 }
 
-void Replica::refuse_snapshot(raft::NodeId to) {
-  log_.error(
-      "a member lags behind the start of the log and would need a snapshot, which is not supported",
-      LogField("peer", std::format("{:x}", to.value)),
-      LogField("first-index", raft_.status().first.value));
-  // Not at once, for the core would ask again at once.
-  snapshot_reports_[to] =
-      world_.clock.call_at(world_.clock.now() + std::chrono::seconds(30),
-                           [this, to] { step(raft::SnapshotReport{to, false}); });
-}
-
 void Replica::arm() {
   const MonotonicTime due = raft_.deadline();
   // An early tick does nothing but arm again; a late one would matter.
@@ -149,7 +145,6 @@ void Replica::lane_done() {
 Task<void> Replica::halt() {
   halted_ = true;
   timer_.reset();
-  snapshot_reports_.clear();
   alive_.reset();
   if (lane_jobs_ > 0) co_await lane_idle_.uncancellable();
 }

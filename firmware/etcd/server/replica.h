@@ -28,6 +28,10 @@ class ReplicaHost {
   virtual void on_read(std::uint64_t token, raft::LogIndex index) = 0;
   virtual void on_refused(std::uint64_t token, raft::Refused reason) = 0;
   virtual void on_leadership(const raft::Leadership& leadership) = 0;
+  /// A member lags behind the start of the log; report_snapshot() when it was sent one, or not.
+  virtual void on_snapshot_wanted(raft::NodeId to) = 0;
+  /// A piece of a snapshot or the answer to one, from whom the term allows it.
+  virtual void on_snapshot_message(const raft::Message& message) = 0;
 };
 
 class Replica {
@@ -47,6 +51,13 @@ class Replica {
   void want_turn();
   const raft::Raft& raft() const { return raft_; }
   raft::LogIndex applied() const { return applied_; }
+  void report_snapshot(raft::NodeId to, bool delivered) {
+    step(raft::SnapshotReport{to, delivered});
+  }
+  /// The state machine holds this snapshot now, which is ahead of what is committed here.
+  void installed(const raft::SnapshotMeta& meta);
+  /// A message that does not come from the core.
+  void send(const raft::Message& message);
   /// No more turns; returns when the storage lane is done.
   Task<void> halt();
   /// In place of halt(), before the first turn.
@@ -55,10 +66,8 @@ class Replica {
  private:
   raft::Moment moment();
   void turn();
-  void send(std::vector<raft::Message>& messages);
   void persist(raft::PersistBatch batch);
   void read_entries(const raft::EntriesWanted& wanted);
-  void refuse_snapshot(raft::NodeId to);
   void arm();
   void lane_done();
 
@@ -71,7 +80,6 @@ class Replica {
   raft::LogIndex applied_;
   std::unique_ptr<os::Operation> timer_;
   std::optional<MonotonicTime> armed_for_;
-  std::map<raft::NodeId, std::unique_ptr<os::Operation>> snapshot_reports_;
   std::size_t lane_jobs_ = 0;
   async::Oneshot<void> lane_idle_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -5,7 +5,7 @@
 namespace tripod::etcd {
 
 SnapshotStream::SnapshotStream(os::World world, SnapshotReader reader)
-    : world_(world), size_bytes_(reader.size_bytes()) {
+    : world_(world), facts_(reader.facts()), size_bytes_(reader.size_bytes()) {
   reader_ = std::make_shared<std::optional<SnapshotReader>>(std::move(reader));
 }
 
@@ -24,14 +24,27 @@ Task<Result<std::shared_ptr<SnapshotStream>>> Snapshots::open() {
   if (open_streams().size() >= streams_max) {
     co_return fail(ErrorCode::exhausted, "too many snapshots are being read");
   }
+  if (held_) co_return fail(ErrorCode::unavailable, "the state is being replaced");
   commit_();
   auto reader = co_await async::run_on(
       world_.storage_lane,
       [path = path_, vfs = world_.storage.vfs_name()] { return SnapshotReader::open(path, vfs); });
   if (!reader) co_return std::unexpected(reader.error());
+  if (held_) co_return fail(ErrorCode::unavailable, "the state is being replaced");
   auto stream = std::make_shared<SnapshotStream>(world_, std::move(*reader));
   streams_.push_back(stream);
   co_return stream;
+}
+
+Task<void> Snapshots::hold() {
+  held_ = true;
+  // Opening is a job of the lane, too: one that was under way is done, and dropped, before this
+  // one.
+  const auto streams = open_streams();
+  co_await async::run_on(world_.storage_lane, [&streams] {
+    for (const auto& stream : streams) stream->close();
+    return true;
+  });
 }
 
 std::vector<std::shared_ptr<SnapshotStream>> Snapshots::open_streams() {

@@ -21,6 +21,7 @@ class SnapshotStream {
 
   /// The whole stream (state_snapshot.h).
   std::uint64_t size_bytes() const { return size_bytes_; }
+  const SnapshotFacts& facts() const { return facts_; }
   /// As SnapshotReader::read(); one at a time. `closed` when the state is being replaced.
   Task<Result<Bytes>> read(std::size_t bytes_max);
   /// On the storage lane: lets go of the file.
@@ -29,6 +30,7 @@ class SnapshotStream {
  private:
   os::World world_;
   std::shared_ptr<std::optional<SnapshotReader>> reader_;
+  SnapshotFacts facts_;
   std::uint64_t size_bytes_;
 };
 
@@ -39,15 +41,21 @@ class Snapshots {
   /// `commit` makes what was applied part of the file.
   Snapshots(const os::World& world, std::string path, std::function<void()> commit);
 
-  /// Of the state as it is now. `exhausted` when too many are read already.
+  /// Of the state as it is now. `exhausted` when too many are read already, `unavailable` between
+  /// hold() and release().
   Task<Result<std::shared_ptr<SnapshotStream>>> open();
-  /// Those still being read; to be closed on the storage lane before the file goes.
-  std::vector<std::shared_ptr<SnapshotStream>> open_streams();
+  /// The file is to be replaced: closes what is read, and opens nothing more. Returns when nobody
+  /// has it open.
+  Task<void> hold();
+  void release() { held_ = false; }
 
  private:
   os::World world_;
   std::string path_;
   std::function<void()> commit_;
+  std::vector<std::shared_ptr<SnapshotStream>> open_streams();
+
+  bool held_ = false;
   std::vector<std::weak_ptr<SnapshotStream>> streams_;
 };
 

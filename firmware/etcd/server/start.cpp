@@ -7,10 +7,10 @@
 namespace tripod::etcd {
 
 Member::Implementation::Implementation(const os::World& world_in, Options options_in,
-                                       ClusterPlan plan_in, metrics::Registry& metrics_in)
+                                       Origin origin_in, metrics::Registry& metrics_in)
     : world(world_in),
       options(std::move(options_in)),
-      plan(std::move(plan_in)),
+      plan(std::move(origin_in)),
       metrics(metrics_in),
       log(world.log, "etcd"),
       passwords(world, options.bcrypt_cost),
@@ -27,58 +27,106 @@ Member::Implementation::~Implementation() {
 namespace {
 
 /// Facts of state.db that say whose it is.
-Result<> check_owner(StateDb& db, const ClusterPlan& plan, const std::string& path) {
+Result<> check_owner(StateDb& db, const Origin& origin, const std::string& path) {
   const auto cluster = db.number("cluster_id");
   const auto member = db.number("member_id");
   if (!cluster && !member) {
-    db.set_number("cluster_id", static_cast<std::int64_t>(plan.cluster));
-    db.set_number("member_id", static_cast<std::int64_t>(plan.self));
+    db.set_number("cluster_id", static_cast<std::int64_t>(origin.cluster));
+    db.set_number("member_id", static_cast<std::int64_t>(origin.self));
     db.commit();
     return {};
   }
-  if (cluster != static_cast<std::int64_t>(plan.cluster) ||
-      member != static_cast<std::int64_t>(plan.self)) {
+  if (cluster != static_cast<std::int64_t>(origin.cluster) ||
+      member != static_cast<std::int64_t>(origin.self)) {
     return fail(
         ErrorCode::invalid,
         std::format(
             "{} belongs to member {:x} of cluster {:x}; this is member {:x} of cluster {:x}", path,
             static_cast<MemberId>(member.value_or(0)), static_cast<ClusterId>(cluster.value_or(0)),
-            plan.self, plan.cluster));
+            origin.self, origin.cluster));
   }
   return {};
 }
 
-/// Writes the cluster's first configuration into an empty log.
-Result<> found(raft::LogStore& log_store, const ClusterPlan& plan, const Options& options) {
-  if (options.initial_cluster_state != "new") {
-    return fail(
-        ErrorCode::unsupported,
-        std::format("initial-cluster-state = \"{}\" with an empty {}: only new is supported",
-                    options.initial_cluster_state, options.data_dir));
+/// What a transfer left that broke off with its process.
+Result<> remove_received(os::Storage& storage, const std::string& path) {
+  if (storage.exists(path)) {
+    if (auto removed = storage.remove_file(path); !removed) return removed;
   }
-  raft::ConfState founding;
-  for (const PlannedMember& member : plan.members) founding.voters.push_back({member.id});
-  if (auto founded = log_store.found(founding); !founded) return wrap("etcd log", founded.error());
-  return {};
+  return remove_side_files(storage, path);
+}
+
+std::string received_path(const Options& options) {
+  return options.data_dir + "/state.db.received";
+}
+
+raft::ConfState configuration_of(const MemberBook& members) {
+  raft::ConfState configuration{.index = {members.index()}, .voters = {}, .learners = {}};
+  for (const auto& [id, member] : members.all()) {
+    (member.is_learner ? configuration.learners : configuration.voters).push_back({id});
+  }
+  return configuration;
 }
 
 }  // namespace
 
-Result<> Member::Implementation::open(PeerTls tls) {
-  if (auto made = world.storage.make_directories(options.data_dir, 0700); !made) {
-    return wrap("etcd data-dir " + options.data_dir, made.error());
+/// Durable before the log is founded upon it: a log without its list would be of no use.
+Result<> Member::Implementation::begin_list(const raft::Recovered& recovered) {
+  if (!store->members().empty()) return {};
+  if (plan.members.empty() || (recovered.founded && recovered.conf_state.index.value > 0)) {
+    return fail(
+        ErrorCode::invalid,
+        std::format("etcd state: {}/state.db has no list of members, and initial-cluster is "
+                    "not that of cluster {:x}; remove the member and add it anew",
+                    options.data_dir, plan.cluster));
   }
+  store->members().begin(plan.members, plan.removed, plan.index, store->db());
+  if (auto durable = store->db().make_durable(); !durable)
+    return wrap("etcd state", durable.error());
+  return {};
+}
+
+Result<> Member::Implementation::begin_log(raft::LogStore& log_store) {
+  if (log_store.recovered().founded) return {};
+  if (auto founded = log_store.found(configuration_of(store->members())); !founded) {
+    return wrap("etcd log", founded.error());
+  }
+  return {};
+}
+
+Result<> Member::Implementation::force_new_cluster(raft::LogStore& log_store) {
+  if (!options.force_new_cluster) return {};
+  const raft::Recovered& recovered = log_store.recovered();
+  const raft::LogIndex index = std::max(
+      {recovered.last, recovered.conf_state.index, raft::LogIndex{store->members().index()}});
+  log.warn("force-new-cluster: this member goes on alone",
+           LogField("members-before", store->members().all().size()),
+           LogField("log-index", recovered.last.value));
+  store->members().keep_only({.id = plan.self,
+                              .name = options.name,
+                              .peer_urls = options.initial_advertise_peer_urls,
+                              .client_urls = options.advertise_client_urls},
+                             index.value, store->db());
+  if (auto durable = store->db().make_durable(); !durable)
+    return wrap("etcd state", durable.error());
+  auto replaced =
+      log_store.replace_configuration({.index = index, .voters = {{plan.self}}, .learners = {}});
+  if (!replaced) return wrap("etcd log", replaced.error());
+  return {};
+}
+
+Result<> Member::Implementation::open(PeerTls tls) {
   const std::string log_path = options.data_dir + "/raft.db";
   const std::string state_path = options.data_dir + "/state.db";
   auto name_of = [this](raft::NodeId id) {
-    auto found = std::ranges::find(plan.members, id.value, &PlannedMember::id);
+    const auto found = std::ranges::find(plan.members, id.value, &MemberInfo::id);
     return found == plan.members.end() ? "" : found->name;
   };
   auto log_store = raft::LogStore::open(log_path, world.storage.vfs_name(),
                                         {plan.cluster, {plan.self}, name_of});
   if (!log_store) return wrap("etcd log", log_store.error());
-  if (!log_store->recovered().founded) {
-    if (auto founded = found(*log_store, plan, options); !founded) return founded;
+  if (auto cleaned = remove_received(world.storage, received_path(options)); !cleaned) {
+    return wrap("etcd state", cleaned.error());
   }
   auto opened =
       Store::open(state_path, world.storage.vfs_name(), lease_ttl_min_seconds(options), [this] {
@@ -89,15 +137,23 @@ Result<> Member::Implementation::open(PeerTls tls) {
   if (!opened) return wrap("etcd state", opened.error());
   store = std::move(*opened);
   store->auth().tokens().set_ttl(options.auth_token_ttl);
-  if (auto owner = check_owner(store->db(), plan, state_path); !owner) return owner;
+  Result<> done = check_owner(store->db(), plan, state_path);
+  if (done) done = begin_list(log_store->recovered());
+  if (done) done = begin_log(*log_store);
+  if (done) done = force_new_cluster(*log_store);
+  if (done) done = check_place(store->members(), plan, options);
+  if (!done) return done;
 
+  std::optional<raft::SnapshotMeta> snapshot;
+  if (const auto facts = installed_snapshot(store->db())) snapshot = meta_of(*facts);
   raft::Setup setup{.id = {plan.self},
                     .timing = {.heartbeat_interval = options.heartbeat_interval,
                                .election_timeout = options.election_timeout,
                                .election_spread = options.election_timeout},
                     .limits = raft_limits,
                     .recovered = log_store->recovered(),
-                    .applied = {store->applied_index()}};
+                    .applied = {store->applied_index()},
+                    .snapshot = snapshot};
   auto core = raft::Raft::create(std::move(setup), {world.clock.now(), world.entropy.next()});
   if (!core) return wrap("etcd: " + log_path + " and " + state_path, core.error());
   replica =
@@ -105,8 +161,18 @@ Result<> Member::Implementation::open(PeerTls tls) {
   auto keeper = Housekeeper::open(world, options, state_path, *store, *replica, metrics);
   if (!keeper) return wrap("etcd state", keeper.error());
   housekeeper = std::move(*keeper);
-  snapshots = std::make_unique<Snapshots>(world, state_path, [this] { housekeeper->commit(); });
+  make_parts(std::move(tls));
+  return {};
+}
 
+void Member::Implementation::make_parts(PeerTls tls) {
+  snapshots = std::make_unique<Snapshots>(world, options.data_dir + "/state.db",
+                                          [this] { housekeeper->commit(); });
+  snapshot_sender = std::make_unique<SnapshotSender>(world, *snapshots, *this, metrics);
+  snapshot_receiver = std::make_unique<SnapshotReceiver>(world, received_path(options),
+                                                         plan.cluster, plan.self, *this, metrics);
+  housekeeper->log_wanted_from = [this] { return snapshot_sender->oldest(); };
+  changes = std::make_unique<MemberChanges>(plan.self, world.entropy.next());
   Proposals::Limits limits;
   limits.request_bytes_max = options.max_request_bytes;
   proposals = std::make_unique<Proposals>(
@@ -121,20 +187,20 @@ Result<> Member::Implementation::open(PeerTls tls) {
       [this](std::uint64_t token) { replica->step(raft::RequestRead{token}); });
   reads->want_turn = [this] { replica->want_turn(); };
   reads->applied({store->applied_index()});
-
-  peer::Transport::Setup connections{
-      .cluster = plan.cluster, .self = plan.self, .peers = {}, .tls = std::move(tls)};
-  for (const PlannedMember& member : plan.members) {
-    if (member.id != plan.self) connections.peers.push_back({member.id, member.addresses});
-  }
-  transport = std::make_unique<peer::Transport>(world, std::move(connections), *this, metrics);
+  transport = std::make_unique<peer::Transport>(
+      world,
+      peer::Transport::Setup{
+          .cluster = plan.cluster, .self = plan.self, .peers = {}, .tls = std::move(tls)},
+      *this, metrics);
   replica->set_transport(*transport);
-  return {};
+  follow_members();
 }
 
 Result<> Member::Implementation::listen() {
   std::vector<std::string> urls = options.listen_peer_urls;
-  if (urls.empty()) urls = plan.member(plan.self).peer_urls;
+  const MemberInfo* own = store->members().find(plan.self);
+  if (urls.empty() && own != nullptr) urls = own->peer_urls;
+  if (urls.empty()) urls = options.initial_advertise_peer_urls;
   for (const std::string& url : urls) {
     auto address = parse_url(url);
     if (!address) return wrap("listen-peer-urls", address.error());
@@ -168,6 +234,9 @@ void Member::Implementation::register_metrics() {
         raft.leader ? 1 : 0);
     set("etcd_server_is_leader", "Whether or not this member is a leader. 1 if is, 0 otherwise.",
         raft.role == raft::Role::leader ? 1 : 0);
+    const MemberInfo* own = store->members().find(plan.self);
+    set("etcd_server_is_learner", "Whether or not this member is a learner. 1 if is, 0 otherwise.",
+        own != nullptr && own->is_learner ? 1 : 0);
     set("etcd_server_proposals_committed_total",
         "The total number of consensus proposals committed.", count(raft.committed.value));
     set("etcd_server_proposals_applied_total", "The total number of consensus proposals applied.",
@@ -206,11 +275,15 @@ void Member::Implementation::register_metrics() {
 }
 
 Result<std::unique_ptr<Member>> Member::start(const os::World& world, Options options, PeerTls tls,
-                                              metrics::Registry& metrics) {
-  auto plan = plan_cluster(options);
-  if (!plan) return std::unexpected(plan.error());
+                                              metrics::Registry& metrics,
+                                              std::shared_ptr<const ClusterDescription> existing) {
+  if (auto made = world.storage.make_directories(options.data_dir, 0700); !made) {
+    return wrap("etcd data-dir " + options.data_dir, made.error());
+  }
+  auto origin = find_origin(world, options, existing.get());
+  if (!origin) return std::unexpected(origin.error());
   auto implementation =
-      std::make_unique<Implementation>(world, std::move(options), std::move(*plan), metrics);
+      std::make_unique<Implementation>(world, std::move(options), std::move(*origin), metrics);
   Implementation& member = *implementation;
   auto opened = member.open(std::move(tls));
   if (opened) opened = member.listen();

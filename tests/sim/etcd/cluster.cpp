@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <format>
 
+#include "firmware/etcd/join.h"
+
 namespace tripod::etcd {
 namespace {
 
@@ -125,15 +127,35 @@ SimCluster::SimCluster(std::uint64_t seed)
     });
   }
   for (std::size_t node = 0; node < size; ++node) {
-    nodes_[node].board = std::make_unique<sim::SimBoard>(simulation_, fabric_,
-                                                         std::format("node{}", node), ip_of(node));
+    make_board(node);
     start(node);
   }
 }
 
+void SimCluster::make_board(std::size_t node) {
+  nodes_[node].board = std::make_unique<sim::SimBoard>(simulation_, fabric_,
+                                                       std::format("node{}", node), ip_of(node));
+}
+
+std::size_t SimCluster::add_board() {
+  nodes_.emplace_back();
+  make_board(nodes_.size() - 1);
+  return nodes_.size() - 1;
+}
+
+void SimCluster::replace_disk(std::size_t node) {
+  CHECK(!running(node));
+  sim::Disk& disk = board(node).disk();
+  for (const std::string& path : disk.paths()) disk.remove(path);
+}
+
+std::string SimCluster::peer_url(std::size_t node) const {
+  return std::format("https://{}:2380", ip_of(node));
+}
+
 SimCluster::~SimCluster() {
   scope_->cancel();
-  for (std::size_t node = 0; node < size; ++node) {
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
     if (running(node)) stop(node);
   }
   run_until([this] { return scope_->idle(); }, std::chrono::minutes(1));
@@ -148,27 +170,57 @@ Options SimCluster::options(std::size_t node) const {
     if (other > 0) options.initial_cluster += ',';
     options.initial_cluster += std::format("node{}=https://{}:2380", other, ip_of(other));
   }
+  if (!nodes_[node].initial_cluster.empty()) {
+    options.initial_cluster = nodes_[node].initial_cluster;
+    options.initial_cluster_state = "existing";
+  }
   options.advertise_client_urls = {std::format("https://{}:2379", ip_of(node))};
   options.state_commit_interval = Milliseconds(500);
   options.state_commit_bytes = 16 * 1024;
+  if (change_) change_(options);
   return options;
 }
 
+os::World SimCluster::world_of(Node& node) {
+  const os::World board = node.board->world();
+  return {board.executor,    board.clock,   *node.network, board.storage, board.storage_lane,
+          board.crypto_lane, board.entropy, board.board,   board.log};
+}
+
 Result<> SimCluster::try_start(std::size_t index, const std::function<void(Options&)>& change) {
+  Options wanted = options(index);
+  change(wanted);
+  return begin(index, std::move(wanted), nullptr);
+}
+
+Result<> SimCluster::begin(std::size_t index, Options wanted,
+                           std::shared_ptr<const ClusterDescription> existing) {
   Node& node = nodes_[index];
   CHECK(!node.member);
   node.metrics = std::make_unique<metrics::Registry>();
-  Options wanted = options(index);
-  change(wanted);
-  const os::World board = node.board->world();
-  node.network = std::make_shared<BoardNetwork>(board.network);
-  const os::World world{board.executor, board.clock,        *node.network,
-                        board.storage,  board.storage_lane, board.crypto_lane,
-                        board.entropy,  board.board,        board.log};
-  auto member = Member::start(world, wanted, {}, *node.metrics);
+  node.network = std::make_shared<BoardNetwork>(node.board->world().network);
+  auto member =
+      Member::start(world_of(node), std::move(wanted), {}, *node.metrics, std::move(existing));
   if (!member) return std::unexpected(member.error());
   node.member = std::move(*member);
   return {};
+}
+
+Result<> SimCluster::join(std::size_t index, std::size_t ask, Duration patience) {
+  Node& node = nodes_[index];
+  auto list = wait(member(ask).member_list({.linearizable = true}));
+  if (!list) return fail(ErrorCode::unavailable, list.error().message);
+  node.initial_cluster.clear();
+  for (const MemberInfo& member : list->members) {
+    const bool own = member.peer_urls == std::vector{peer_url(index)};
+    const std::string name = own ? std::format("node{}", index) : std::format("{:x}", member.id);
+    if (!node.initial_cluster.empty()) node.initial_cluster += ',';
+    node.initial_cluster += name + '=' + member.peer_urls.at(0);
+  }
+  node.network = std::make_shared<BoardNetwork>(node.board->world().network);
+  auto found = wait(find_cluster(world_of(node), options(index), {}, patience));
+  if (!found) return std::unexpected(found.error());
+  return begin(index, options(index), std::move(*found));
 }
 
 void SimCluster::start(std::size_t node) {
@@ -196,7 +248,7 @@ void SimCluster::stop(std::size_t index) {
 }
 
 void SimCluster::isolate(std::size_t node) {
-  for (std::size_t other = 0; other < size; ++other) {
+  for (std::size_t other = 0; other < nodes_.size(); ++other) {
     if (other == node) continue;
     links_.cut(ip_of(node), ip_of(other));
     links_.cut(ip_of(other), ip_of(node));
@@ -215,7 +267,7 @@ void SimCluster::set_loss(double share) {
 
 std::optional<std::size_t> SimCluster::find_leader() {
   std::optional<std::size_t> found;
-  for (std::size_t node = 0; node < size; ++node) {
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
     if (!running(node) || !member(node).is_leader()) continue;
     if (!found || member(node).term() > member(*found).term()) found = node;
   }

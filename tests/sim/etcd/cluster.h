@@ -2,7 +2,6 @@
 // Three etcd members on simulated boards, and a client that talks to them from outside: whole
 // members, with their files, their connections and their state machine, under one seed.
 
-#include <array>
 #include <memory>
 
 #include "firmware/etcd/local_client.h"
@@ -24,6 +23,17 @@ class SimCluster {
   /// As a power cut: what was not synced is lost.
   void crash(std::size_t node);
   void stop(std::size_t node);
+  /// One more board, with nothing on its disk and nothing running; returns its number.
+  std::size_t add_board();
+  /// The disk is another one, with nothing on it. The board must be down.
+  void replace_disk(std::size_t node);
+  /// Starts it as a member of the cluster that exists, which has been told of it, at the size that
+  /// the member `ask` knows it has.
+  Result<> join(std::size_t node, std::size_t ask, Duration patience = std::chrono::seconds(60));
+  std::string peer_url(std::size_t node) const;
+  std::size_t boards() const { return nodes_.size(); }
+  /// Made to the options of every later start.
+  void change_options(std::function<void(Options&)> change) { change_ = std::move(change); }
   bool running(std::size_t node) const { return nodes_[node].member != nullptr; }
   Member& member(std::size_t node) { return *nodes_[node].member; }
   sim::SimBoard& board(std::size_t node) { return *nodes_[node].board; }
@@ -64,16 +74,22 @@ class SimCluster {
     std::shared_ptr<BoardNetwork> network;
     std::unique_ptr<metrics::Registry> metrics;
     std::unique_ptr<Member> member;
+    std::string initial_cluster;  // of one that joined; empty for the founders
   };
 
   Options options(std::size_t node) const;
+  os::World world_of(Node& node);
+  Result<> begin(std::size_t node, Options options,
+                 std::shared_ptr<const ClusterDescription> existing);
+  void make_board(std::size_t node);
 
   sim::Simulation simulation_;
   sim::Links links_{simulation_};
   sim::SimFabric& fabric_;  // outlives the members that crashed
   std::unique_ptr<sim::SimBoard> client_;
   std::unique_ptr<Scope> scope_;
-  std::array<Node, size> nodes_;
+  std::function<void(Options&)> change_;
+  std::vector<Node> nodes_{size};
 };
 
 template <typename T>

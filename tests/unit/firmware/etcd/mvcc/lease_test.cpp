@@ -118,13 +118,5 @@ TEST_F(LeaseTest, leases_and_their_keys_survive_a_restart) {
   EXPECT_TRUE(store_->leases().find(5)->keys.contains("a"));
 }
 
-TEST_F(LeaseTest, members_tell_their_names_once_and_for_all) {
-  apply(MemberAttributes{.id = 9, .name = "nine", .client_urls = {"https://n:2379"}});
-  reopen();
-  ASSERT_TRUE(store_->members().contains(9));
-  EXPECT_EQ(store_->members().at(9).name, "nine");
-  EXPECT_EQ(store_->members().at(9).client_urls.at(0), "https://n:2379");
-}
-
 }  // namespace
 }  // namespace tripod::etcd

@@ -1,4 +1,4 @@
-#include "firmware/etcd/server/bootstrap.h"
+#include "firmware/etcd/server/membership/bootstrap.h"
 
 #include <algorithm>
 #include <format>
@@ -8,12 +8,6 @@
 #include "platform/base/check.h"
 
 namespace tripod::etcd {
-
-const PlannedMember& ClusterPlan::member(MemberId id) const {
-  const auto found = std::ranges::find(members, id, &PlannedMember::id);
-  CHECK(found != members.end());
-  return *found;
-}
 
 Result<os::Address> parse_url(std::string_view url) {
   const auto invalid = [&] {
@@ -104,7 +98,9 @@ Result<ClusterPlan> plan_cluster(const Options& options) {
   plan.cluster = sha1_id(ids);
   std::vector<std::string> advertised = options.initial_advertise_peer_urls;
   std::ranges::sort(advertised);
-  if (!advertised.empty() && advertised != plan.member(plan.self).peer_urls) {
+  const auto own = std::ranges::find(plan.members, plan.self, &PlannedMember::id);
+  CHECK(own != plan.members.end());
+  if (!advertised.empty() && advertised != own->peer_urls) {
     return fail(
         ErrorCode::invalid,
         std::format("initial-advertise-peer-urls differ from what initial-cluster says of \"{}\"",
