@@ -36,4 +36,44 @@ Result<Flags> parse_flags(std::span<const std::string> arguments,
   return flags;
 }
 
+Result<Flags> parse_arguments(std::span<const std::string> arguments,
+                              std::initializer_list<std::string_view> known,
+                              std::initializer_list<std::string_view> switches) {
+  std::vector<std::string> flags;
+  std::vector<std::string> plain;
+  std::vector<std::string_view> on;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string_view argument = arguments[i];
+    if (!argument.starts_with("-") || argument == "-") {
+      plain.emplace_back(argument);
+      continue;
+    }
+    const std::string_view name = argument.starts_with("--") ? argument.substr(2) : argument;
+    const std::size_t equals = name.find('=');
+    if (std::ranges::find(switches, name.substr(0, equals)) != switches.end()) {
+      const std::string_view value =
+          equals == std::string_view::npos ? "true" : name.substr(equals + 1);
+      if (value != "true" && value != "false") {
+        return fail(ErrorCode::invalid,
+                    std::format("--{}: expected true or false", name.substr(0, equals)));
+      }
+      if (value == "true") on.push_back(name.substr(0, equals));
+      continue;
+    }
+    flags.emplace_back(argument);
+    if (equals == std::string_view::npos && i + 1 < arguments.size())
+      flags.push_back(arguments[++i]);
+  }
+  auto parsed = parse_flags(flags, known);
+  if (!parsed) {
+    std::string more;
+    for (const std::string_view name : switches) more += std::format(", --{}", name);
+    return fail(parsed.error().code, parsed.error().message + more);
+  }
+  for (const std::string_view name : on)
+    parsed->values_.insert_or_assign(std::string(name), "true");
+  parsed->plain_ = std::move(plain);
+  return parsed;
+}
+
 }  // namespace tripod::cli

@@ -9,6 +9,7 @@
 
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/pki_command.h"
+#include "firmware/cli/snapshot_command.h"
 #include "firmware/cli/version.h"
 #include "firmware/node/config.h"
 #include "firmware/node/credentials.h"
@@ -29,8 +30,13 @@ constexpr std::string_view usage =
     "                                                  say what is wrong with a configuration;\n"
     "                                                  --no-files: where its certificates are not\n"
     "  pki init --dir DIR --board NAME=IP[,NAME=IP...] [--service-cidr 10.96.0.0/16]\n"
-    "                                                  make authorities and certificates\n"
+    "                                                  make authorities and certificates\n";
+constexpr std::string_view usage_end =
     "  version                                         print the version\n";
+
+std::string whole_usage() {
+  return std::format("{}{}{}", usage, snapshot_usage, usage_end);
+}
 
 void print(std::FILE* to, std::string_view text) {
   std::fwrite(text.data(), 1, text.size(), to);
@@ -42,7 +48,7 @@ int complain(std::string_view message) {
 }
 
 int wrong_usage(std::string_view message) {
-  print(stderr, std::format("tripod: {}\n{}", message, usage));
+  print(stderr, std::format("tripod: {}\n{}", message, whole_usage()));
   return exit_usage;
 }
 
@@ -125,6 +131,17 @@ int pki(std::span<const std::string> arguments) {
   return 0;
 }
 
+int snapshot(std::span<const std::string> arguments) {
+  auto machine = linux_os::Machine::create(LogLevel::error);
+  auto done = snapshot_command(*machine, arguments);
+  if (!done && done.error() == ErrorCode::invalid && arguments.empty()) {
+    return wrong_usage("snapshot: " + done.error().message);
+  }
+  if (!done) return complain("snapshot: " + done.error().message);
+  print(stdout, *done);
+  return 0;
+}
+
 }  // namespace
 
 int run_command(std::span<const std::string> arguments) {
@@ -132,18 +149,19 @@ int run_command(std::span<const std::string> arguments) {
   const std::string& command = arguments[0];
   if (std::ranges::any_of(arguments.subspan(1),
                           [](const std::string& a) { return a == "--help" || a == "-h"; })) {
-    print(stdout, usage);
+    print(stdout, whole_usage());
     return 0;
   }
   if (command == "run") return run(arguments.subspan(1));
   if (command == "check-config") return check_config(arguments.subspan(1));
   if (command == "pki") return pki(arguments.subspan(1));
+  if (command == "snapshot") return snapshot(arguments.subspan(1));
   if (command == "version" || command == "--version") {
     print(stdout, std::format("tripod {}\n", version));
     return 0;
   }
   if (command == "help" || command == "--help" || command == "-h") {
-    print(stdout, usage);
+    print(stdout, whole_usage());
     return 0;
   }
   return wrong_usage(std::format("unknown command \"{}\"", command));

@@ -84,6 +84,12 @@ class Member {
   Task<grpc::Reply<MoveLeaderResponse>> move_leader(MoveLeaderRequest request);
   Task<grpc::Reply<AlarmResponse>> alarm(AlarmRequest request);
   Task<grpc::Reply<HashKVResponse>> hash_kv(HashKVRequest request);
+  /// Of the whole replicated state, leases, users and alarms too.
+  Task<grpc::Reply<HashResponse>> hash_state(HashRequest request);
+  /// Gives free pages of state.db back to the file system while requests are served.
+  Task<grpc::Reply<DefragmentResponse>> defragment(DefragmentRequest request);
+  /// Remembers, or takes back, that the cluster is to be downgraded; nothing here has to change.
+  Task<grpc::Reply<DowngradeResponse>> downgrade(DowngradeRequest request);
   grpc::Reply<StatusResponse> status() const;
   /// The state as it is now, as bytes (server/snapshots.h); to be read to its end before stop().
   Task<grpc::Reply<std::shared_ptr<SnapshotStream>>> snapshot();
@@ -91,6 +97,10 @@ class Member {
   Task<grpc::Reply<Revision>> read_revision();
 
   WatchHub& watches();
+
+  /// Compares this member's data with the others', as far as they answer within a few seconds: to
+  /// be asked before clients are served. Fails with `corrupt`, naming who differs.
+  Task<Result<>> check_against_others();
 
   // --- the Auth service ---
 

@@ -7,9 +7,20 @@
 #include <vector>
 
 #include "platform/async/task.h"
+#include "platform/base/time.h"
 #include "platform/os/network.h"
 
 namespace tripod::etcd {
+
+/// etcd's auto-compaction-mode and auto-compaction-retention.
+struct AutoCompactionSetting {
+  enum class Mode : std::uint8_t { periodic, revision };
+  Mode mode = Mode::periodic;
+  Duration period{};           // of periodic; zero: never
+  std::int64_t revisions = 0;  // of revision; zero: never
+
+  bool enabled() const { return mode == Mode::periodic ? period > Duration{} : revisions > 0; }
+};
 
 struct Options {
   std::string name = "default";
@@ -36,6 +47,9 @@ struct Options {
   /// A put, transaction or lease that may take state.db past it raises the NOSPACE alarm. 0: etcd's
   /// default; negative: no quota.
   std::int64_t quota_backend_bytes = 0;
+  AutoCompactionSetting auto_compaction;
+  /// How often the leader compares its data with the others'; zero: never.
+  Duration corrupt_check_time{};
   /// How often an idle watch that asked for progress_notify hears of it.
   Duration watch_progress_notify_interval = std::chrono::minutes(10);
 
@@ -47,14 +61,22 @@ struct Options {
 
   // Not etcd's:
 
+  /// Snapshots of the state as files of their own (server/upkeep/scheduled_snapshots.h); zero:
+  /// none.
+  Duration snapshot_interval{};
+  std::size_t snapshot_retention = 5;
+  std::string snapshot_dir;
   /// state.db commits at the latest this long after a change, or after so many bytes. The log holds
   /// what is lost.
   Duration state_commit_interval = std::chrono::seconds(30);
   std::size_t state_commit_bytes = 1024 * 1024;
-  /// So many bytes of commits make a checkpoint, behind which the log may be cut.
-  std::size_t checkpoint_bytes = 4 * 1024 * 1024;
-  /// Entries that stay in the log behind the applied index, for members that were away.
+  /// Entries that stay in the log behind the applied index, for members that were away; fewer when
+  /// they are large.
   std::uint64_t log_entries_kept = 50'000;
+  std::size_t log_bytes_kept = 64 * 1024 * 1024;
+  /// Once state.db-wal holds more, writes wait for a moment so that it begins anew; it is moved
+  /// into the file each time that half of it was written.
+  std::size_t wal_bytes_max = 8 * 1024 * 1024;
   /// Writes are refused with NOSPACE while the disk has less than this left.
   std::uint64_t disk_reserve_bytes = 16 * 1024 * 1024;
 };

@@ -37,6 +37,14 @@ constexpr ini::Key keys[] = {
     {"etcd", "heartbeat-interval", Kind::integer, "100", 10, 10'000},
     {"etcd", "election-timeout", Kind::integer, "1000", 50, 50'000},
     {"etcd", "quota-backend-bytes", Kind::integer, "0", -1, std::int64_t{1} << 40},
+    {"etcd", "auto-compaction-mode", Kind::text, "periodic", 0, 0, "periodic|revision"},
+    {"etcd", "auto-compaction-retention", Kind::text, "0"},
+    {"etcd", "corrupt-check-time", Kind::duration, "0s", 0, 24 * hour_ms},
+    {"etcd", "experimental-corrupt-check-time", Kind::duration, "0s", 0, 24 * hour_ms},
+    {"etcd", "experimental-initial-corrupt-check", Kind::boolean, "false"},
+    {"etcd", "snapshot-interval", Kind::duration, "0s", 0, 366 * 24 * hour_ms},
+    {"etcd", "snapshot-retention", Kind::integer, "5", 1, 1'000},
+    {"etcd", "snapshot-dir", Kind::path, ""},
     {"etcd", "watch-progress-notify-interval", Kind::duration, "10m", 100, hour_ms},
     {"etcd", "cert-file", Kind::path, ""},
     {"etcd", "key-file", Kind::path, ""},
@@ -219,6 +227,34 @@ class Checker {
                         5 * values_.integer("etcd", "heartbeat-interval")));
     }
     check_initial_cluster();
+    check_upkeep();
+  }
+
+  void check_upkeep() {
+    auto compaction = parse_auto_compaction(values_.text("etcd", "auto-compaction-mode"),
+                                            values_.text("etcd", "auto-compaction-retention"));
+    if (!compaction) wrong("etcd", "auto-compaction-retention", compaction.error().message);
+    const auto now = values_.duration("etcd", "corrupt-check-time");
+    const auto before = values_.duration("etcd", "experimental-corrupt-check-time");
+    if (now.count() > 0 && before.count() > 0 && now != before) {
+      wrong("etcd", "experimental-corrupt-check-time",
+            std::format("is corrupt-check-time under its former name, and contradicts {}; expected "
+                        "one of them",
+                        values_.where("etcd", "corrupt-check-time")));
+    }
+    for (std::string_view key : {"corrupt-check-time", "experimental-corrupt-check-time"}) {
+      const auto time = values_.duration("etcd", key);
+      if (time.count() > 0 && time < std::chrono::seconds(1)) {
+        wrong("etcd", key, "expected 0 for never, or at least 1s, as 5m");
+      }
+    }
+    const auto interval = values_.duration("etcd", "snapshot-interval");
+    if (interval.count() > 0 && interval < std::chrono::seconds(1)) {
+      wrong("etcd", "snapshot-interval", "expected 0 for never, or at least 1s, as 6h");
+    }
+    if (interval.count() == 0 && !values_.text("etcd", "snapshot-dir").empty()) {
+      wrong("etcd", "snapshot-dir", "is for scheduled snapshots; expected snapshot-interval, too");
+    }
   }
 
   void check_initial_cluster() {
@@ -353,6 +389,32 @@ Result<EtcdServer> parse_endpoint(std::string_view text) {
   const bool whole = error == std::errc() && end == text.data() + text.size();
   if (!named || !whole || server.port == 0) return wrong();
   return server;
+}
+
+Result<AutoCompaction> parse_auto_compaction(std::string_view mode, std::string_view retention) {
+  constexpr std::int64_t hours_max = std::int64_t{24} * 366 * 10;
+  AutoCompaction setting{.by_revision = mode == "revision"};
+  std::int64_t number = -1;
+  const char* end = retention.data() + retention.size();
+  const auto [stop, error] = std::from_chars(retention.data(), end, number);
+  const bool bare = error == std::errc() && stop == end && number >= 0;
+  if (setting.by_revision) {
+    setting.revisions = number;
+    if (bare) return setting;
+    return fail(ErrorCode::invalid, "expected a number of revisions, as 10000; 0 for never");
+  }
+  if (bare && number <= hours_max) {
+    setting.period = std::chrono::hours(number);
+    return setting;
+  }
+  auto period = ini::parse_duration(retention);
+  if (bare || !period || *period > std::chrono::hours(hours_max) ||
+      (period->count() != 0 && *period < std::chrono::seconds(1))) {
+    return fail(ErrorCode::invalid,
+                "expected a duration of at least 1s, as 10m, or a number of hours; 0 for never");
+  }
+  setting.period = *period;
+  return setting;
 }
 
 std::span<const ini::Key> config_keys() {

@@ -35,6 +35,15 @@ struct EtcdServer {
 };
 Result<EtcdServer> parse_endpoint(std::string_view text);
 
+/// [etcd] auto-compaction-mode and auto-compaction-retention; zero: never.
+struct AutoCompaction {
+  bool by_revision = false;
+  std::chrono::milliseconds period{0};
+  std::int64_t revisions = 0;
+};
+/// "periodic" with "10m" or a bare number of hours, "revision" with a number of revisions.
+Result<AutoCompaction> parse_auto_compaction(std::string_view mode, std::string_view retention);
+
 /// Reads `text` (of `file`) and `--section.key=value` arguments, and checks what one key alone
 /// cannot tell: contradicting sections, a timing that cannot work, certificates without their keys.
 /// Fails with one line per problem.

@@ -128,6 +128,10 @@ Task<Result<>> Node::start_etcd() {
   if (!member) co_return std::unexpected(member.error());
   p.member = std::move(*member);
   p.removal = p.member->observe_removal([this] { end_for_removal(); });
+  if (p.config.values.boolean("etcd", "experimental-initial-corrupt-check")) {
+    auto equal = co_await p.member->check_against_others();
+    if (!equal) co_return equal;
+  }
   p.local_etcd = std::make_unique<etcd::LocalClient>(*p.member);
   p.client_port = std::make_unique<etcd::rpc::ClientPort>(*p.member);
   http::TlsAccept accept;

@@ -52,6 +52,21 @@ etcd::Options etcd_options(const Config& config) {
   options.heartbeat_interval = Milliseconds(values.integer("etcd", "heartbeat-interval"));
   options.election_timeout = Milliseconds(values.integer("etcd", "election-timeout"));
   options.quota_backend_bytes = values.integer("etcd", "quota-backend-bytes");
+  options.corrupt_check_time = std::max(values.duration("etcd", "corrupt-check-time"),
+                                        values.duration("etcd", "experimental-corrupt-check-time"));
+  options.snapshot_interval = values.duration("etcd", "snapshot-interval");
+  options.snapshot_retention =
+      static_cast<std::size_t>(values.integer("etcd", "snapshot-retention"));
+  options.snapshot_dir = values.text("etcd", "snapshot-dir");
+  if (options.snapshot_dir.empty()) options.snapshot_dir = config.data_dir + "/snapshots";
+  auto compaction = parse_auto_compaction(values.text("etcd", "auto-compaction-mode"),
+                                          values.text("etcd", "auto-compaction-retention"));
+  CHECK(compaction.has_value(), "load_config() has read it");
+  options.auto_compaction = {.mode = compaction->by_revision
+                                         ? etcd::AutoCompactionSetting::Mode::revision
+                                         : etcd::AutoCompactionSetting::Mode::periodic,
+                             .period = compaction->period,
+                             .revisions = compaction->revisions};
   options.client_cert_auth = values.boolean("etcd", "client-cert-auth");
   options.auth_token_ttl = std::chrono::seconds(values.integer("etcd", "auth-token-ttl"));
   options.bcrypt_cost = static_cast<unsigned>(values.integer("etcd", "bcrypt-cost"));

@@ -2,6 +2,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <format>
 #include <utility>
@@ -55,6 +56,17 @@ std::string_view synchronous_name(Synchronous mode) {
     case Synchronous::full: return "FULL";
   }
   return "FULL";
+}
+
+/// "file:/a%20b?immutable=1"; all but the usual characters are escaped.
+std::string immutable_uri(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '/' || c == '.' || c == '-' || c == '_';
+    uri += plain ? std::string(1, c) : std::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return uri + "?immutable=1";
 }
 
 void bound(int result) {
@@ -139,12 +151,15 @@ bool Statement::column_is_null(int index) const {
 Result<Database> Database::open(const std::string& path, const Options& options) {
   CHECK(options.cache_kib > 0 && options.cache_kib <= limits.cache_kib_max);
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
-  if (options.create && !options.read_only) flags |= SQLITE_OPEN_CREATE;
+  const bool read_only = options.read_only || options.immutable;
+  flags |= read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+  if (options.create && !read_only) flags |= SQLITE_OPEN_CREATE;
+  if (options.immutable) flags |= SQLITE_OPEN_URI;
   sqlite3* handle = nullptr;
   const char* vfs = options.vfs.empty() ? nullptr : options.vfs.c_str();
   if (vfs == nullptr && options.log && sqlite3_vfs_find(log_vfs) != nullptr) vfs = log_vfs;
-  int result = sqlite3_open_v2(path.c_str(), &handle, flags, vfs);
+  const std::string name = options.immutable ? immutable_uri(path) : path;
+  int result = sqlite3_open_v2(name.c_str(), &handle, flags, vfs);
   Database database(handle, path);
   if (result != SQLITE_OK) return std::unexpected(error_of(handle, path, result));
   if (auto configured = database.configure(options); !configured) {
@@ -162,7 +177,7 @@ Result<> Database::configure(const Options& options) {
       "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA busy_timeout=0;"
       "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;",
       options.exclusive ? "EXCLUSIVE" : "NORMAL", options.page_size_bytes, options.cache_kib);
-  if (!options.read_only) {
+  if (!options.read_only && !options.immutable) {
     if (options.incremental_vacuum) pragmas += "PRAGMA auto_vacuum=INCREMENTAL;";
     pragmas += std::format(
         "PRAGMA journal_mode=WAL; PRAGMA synchronous={}; PRAGMA wal_autocheckpoint={};"
@@ -263,6 +278,28 @@ Result<> Database::integrity_check() {
   if (!*row) return fail(ErrorCode::corrupt, path_ + ": integrity check says nothing");
   std::string_view finding = statement->column_text(0);
   if (finding == "ok") return {};
+  return fail(ErrorCode::corrupt, std::format("{}: {}", path_, finding));
+}
+
+Result<bool> Database::quick_check(std::size_t steps_max) {
+  constexpr int steps_per_call = 1000;
+  struct Budget {
+    std::size_t left;
+    static int spend(void* data) {
+      auto* budget = static_cast<Budget*>(data);
+      budget->left -= std::min<std::size_t>(budget->left, steps_per_call);
+      return budget->left == 0;
+    }
+  } budget{steps_max};
+  auto statement = prepare("PRAGMA quick_check(1)");
+  if (!statement) return std::unexpected(std::move(statement.error()));
+  sqlite3_progress_handler(handle_, steps_per_call, Budget::spend, &budget);
+  auto row = statement->step();
+  sqlite3_progress_handler(handle_, 0, nullptr, nullptr);
+  if (!row && row.error() == ErrorCode::cancelled) return false;
+  if (!row) return std::unexpected(std::move(row.error()));
+  const std::string_view finding = *row ? statement->column_text(0) : "the check says nothing";
+  if (finding == "ok") return true;
   return fail(ErrorCode::corrupt, std::format("{}: {}", path_, finding));
 }
 

@@ -47,6 +47,7 @@ struct Options {
   bool exclusive = true;  // one connection, no shared memory file, no second process
   bool create = true;
   bool read_only = false;
+  bool immutable = false;  // read only, and nobody writes: no WAL, no lock, no file beside it
   bool incremental_vacuum = false;  // of a new file: vacuum_some() gives freed pages back
 };
 
@@ -123,6 +124,9 @@ class Database {
   Result<CheckpointCounts> checkpoint(Checkpoint mode);
   /// Walks the whole file; `corrupt` with SQLite's first finding.
   Result<> integrity_check();
+  /// The same without looking into indexes, for at most about `steps_max` cells and pages: false
+  /// when that was not the whole file.
+  Result<bool> quick_check(std::size_t steps_max);
   /// Gives at most `pages_max` freed pages back to the file system.
   Result<> vacuum_some(int pages_max);
   /// The database file without the WAL, and the part of it that is free for reuse.

@@ -1,6 +1,7 @@
 #include "firmware/etcd/api/codec.h"
 
 #include "firmware/etcd/api/message_tables.h"
+#include "firmware/etcd/api/stream_messages.h"
 
 namespace tripod::etcd {
 namespace table {
@@ -17,6 +18,7 @@ TRIPOD_WIRE(RangeRequest, field<1>(&RangeRequest::key), field<2>(&RangeRequest::
             field<13>(&RangeRequest::max_create_revision));
 TRIPOD_WIRE(RangeResponse, field<1>(&RangeResponse::header), field<2>(&RangeResponse::kvs),
             field<3>(&RangeResponse::more), field<4>(&RangeResponse::count));
+TRIPOD_WIRE(RangeStreamResponse, field<1>(&RangeStreamResponse::range_response));
 TRIPOD_WIRE(PutRequest, field<1>(&PutRequest::key), field<2>(&PutRequest::value),
             field<3>(&PutRequest::lease), field<4>(&PutRequest::prev_kv),
             field<5>(&PutRequest::ignore_value), field<6>(&PutRequest::ignore_lease));
@@ -240,6 +242,7 @@ TRIPOD_INSTANTIATE(Event);
 TRIPOD_INSTANTIATE(ResponseHeader);
 TRIPOD_INSTANTIATE(RangeRequest);
 TRIPOD_INSTANTIATE(RangeResponse);
+TRIPOD_INSTANTIATE(RangeStreamResponse);
 TRIPOD_INSTANTIATE(PutRequest);
 TRIPOD_INSTANTIATE(PutResponse);
 TRIPOD_INSTANTIATE(DeleteRangeRequest);

@@ -129,6 +129,9 @@ inline constexpr Outcome invalid_downgrade_target_version{
     Code::invalid_argument, "etcdserver: invalid downgrade target version"};
 inline constexpr Outcome no_inflight_downgrade{Code::failed_precondition,
                                                "etcdserver: no inflight downgrade job"};
+inline constexpr Outcome downgrade_in_process{
+    Code::failed_precondition, "etcdserver: cluster has a downgrade job in progress"};
+inline constexpr Outcome unknown_method{Code::unknown, "etcdserver: unknown method"};
 inline constexpr Outcome canceled{Code::cancelled, "etcdserver: request canceled"};
 
 }  // namespace outcome

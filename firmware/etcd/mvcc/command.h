@@ -34,9 +34,9 @@ struct LeaseExpiry {
   std::uint64_t term = 0;
 };
 
-using CommandRequest =
-    std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest,
-                 LeaseRevokeRequest, MemberAttributes, AuthCommand, AlarmRequest, LeaseExpiry>;
+using CommandRequest = std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest,
+                                    LeaseGrantRequest, LeaseRevokeRequest, MemberAttributes,
+                                    AuthCommand, AlarmRequest, LeaseExpiry, DowngradeRequest>;
 
 /// Who proposed it: a member, a number drawn for this life of it, and one that this life uses once,
 /// rising from 1.

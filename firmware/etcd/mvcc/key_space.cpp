@@ -2,8 +2,6 @@
 
 #include <limits>
 
-#include "firmware/etcd/api/codec.h"
-
 namespace tripod::etcd {
 namespace {
 
@@ -417,7 +415,7 @@ grpc::Reply<TxnResponse> KeySpace::txn(TxnRequest request, Events& events) {
   return response;
 }
 
-// --- compaction and comparison ---
+// --- compaction ---
 
 grpc::Reply<CompactionResponse> KeySpace::compact(Revision revision) {
   if (revision <= compact_revision_) return reject(outcome::compacted);
@@ -442,69 +440,6 @@ bool KeySpace::compact_some(std::size_t work_max) {
   compacted_to_ = std::exchange(compacting_to_, -1);
   db_.set_number("compacted_to", compacted_to_);
   return !compacting();
-}
-
-namespace {
-
-/// CRC-32 with Castagnoli's polynomial, bit-reflected (RFC 3720).
-class Crc32c {
- public:
-  Crc32c() {
-    for (std::uint32_t i = 0; i < table_.size(); ++i) {
-      std::uint32_t value = i;
-      for (int bit = 0; bit < 8; ++bit)
-        value = (value >> 1U) ^ ((value & 1U) != 0 ? 0x82F63B78U : 0U);
-      table_[i] = value;
-    }
-  }
-  void add(BytesView bytes) {
-    for (const char byte : bytes) {
-      state_ = table_[(state_ ^ static_cast<std::uint8_t>(byte)) & 0xFFU] ^ (state_ >> 8U);
-    }
-  }
-  std::uint32_t value() const { return ~state_; }
-
- private:
-  std::array<std::uint32_t, 256> table_;
-  std::uint32_t state_ = 0xFFFFFFFFU;
-};
-
-void append_big_endian(Bytes& out, std::int64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    out.push_back(static_cast<char>((static_cast<std::uint64_t>(value) >> shift) & 0xFFU));
-  }
-}
-
-/// etcd's key of a revision in its own storage: main, '_', sub, and 't' behind a tombstone.
-Bytes revision_bytes(RowId id) {
-  Bytes out;
-  append_big_endian(out, main_of(id));
-  out.push_back('_');
-  append_big_endian(out, sub_of(id));
-  if (is_tombstone(id)) out.push_back('t');
-  return out;
-}
-
-}  // namespace
-
-grpc::Reply<KeySpaceHash> KeySpace::hash(Revision revision) {
-  if (revision > revision_) return reject(outcome::future_revision);
-  if (revision > 0 && revision < compact_revision_) return reject(outcome::compacted);
-  if (revision <= 0) revision = revision_;
-  Crc32c crc;
-  crc.add("key");
-  db_.scan(0, rows_end(revision), -1, [&](RowId id, const Row& row) {
-    if (main_of(id) <= compact_revision_) {
-      const IndexEntry* entry = index_.find(row.key);
-      if (entry == nullptr || entry->at(revision) != id) return true;
-    }
-    crc.add(revision_bytes(id));
-    KeyValue kv = key_value(id, row);
-    if (is_tombstone(id)) kv.mod_revision = 0;
-    crc.add(encode(kv));
-    return true;
-  });
-  return KeySpaceHash{crc.value(), compact_revision_, revision};
 }
 
 }  // namespace tripod::etcd

@@ -70,10 +70,11 @@ class KeySpace {
   Revision history(Revision from, std::size_t events_max,
                    const std::function<void(SharedEvent)>& visit);
 
-  /// Of everything up to `revision` (0: the newest). Reads the whole table.
+  /// Of everything up to `revision` (0: the newest), in one go (key_space_hash.h takes slices).
   grpc::Reply<KeySpaceHash> hash(Revision revision);
 
  private:
+  friend class KeySpaceHasher;
   /// One writing request under way.
   struct Write {
     Revision begin;

@@ -251,6 +251,13 @@ void StateDb::each_blob(std::string_view prefix,
   }
 }
 
+void StateDb::vacuum(int pages_max) {
+  begin();
+  const std::int64_t before = size_bytes();
+  must(database_->vacuum_some(pages_max), *this);
+  uncommitted_bytes_ += static_cast<std::size_t>(before - size_bytes());
+}
+
 std::int64_t StateDb::size_bytes() {
   must(page_count_.step(), *this);
   const std::int64_t pages = page_count_.column_int64(0);

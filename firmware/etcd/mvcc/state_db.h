@@ -76,9 +76,16 @@ class StateDb {
   /// Lets go of the file; an open transaction is lost. Only to be replaced afterwards.
   void close();
 
+  /// Gives at most that many free pages back, as part of the open transaction; the file shrinks
+  /// with the checkpoint that follows.
+  void vacuum(int pages_max);
+  /// `corrupt` with SQLite's finding; looks at `steps_max` cells and pages at most.
+  Result<bool> check(std::size_t steps_max) { return database_->quick_check(steps_max); }
+
   /// As it will be once everything is committed; cheap.
   std::int64_t size_bytes();
   std::int64_t free_bytes();
+  std::int64_t page_bytes() const { return page_bytes_; }
 
  private:
   StateDb() = default;

@@ -3,12 +3,31 @@
 #include "firmware/etcd/mvcc/authorize.h"
 
 namespace tripod::etcd {
+namespace {
+
+constexpr std::string_view downgrade_fact = "downgrade";
+/// Cells and pages that are looked at before anything is read: about a second on a small board.
+/// What lies behind that ends the process when it is read.
+constexpr std::size_t checked_at_start_max = 2'000'000;
+
+Result<> check_file(StateDb& db, const std::string& path) {
+  auto checked = db.check(checked_at_start_max);
+  if (checked) return {};
+  return fail(checked.error().code,
+              std::format("{} is damaged ({}). The other members have the data: remove this one "
+                          "(etcdctl member remove), empty its data directory and add it anew; or "
+                          "restore a snapshot (tripod snapshot restore)",
+                          path, checked.error().message));
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Store>> Store::open(const std::string& path, const std::string& vfs,
                                            std::int64_t lease_ttl_min_seconds,
                                            std::function<void()> later) {
   auto db = StateDb::open(path, vfs);
   if (!db) return std::unexpected(db.error());
+  if (auto good = check_file(*db, path); !good) return std::unexpected(good.error());
   std::unique_ptr<Store> store(new Store(std::move(*db)));
   store->lease_ttl_min_seconds_ = lease_ttl_min_seconds;
   store->restore();
@@ -33,6 +52,10 @@ void Store::restore() {
   db_.each_blob(AuthBook::fact_prefix,
                 [&](std::string_view name, BytesView value) { auth_.restore(name, value); });
   alarms_.restore(db_);
+  downgrade_ = {};
+  if (const auto stored = db_.blob(downgrade_fact)) {
+    if (auto info = decode<DowngradeInfo>(*stored)) downgrade_ = std::move(*info);
+  }
   once_ = AppliedOnce();
   db_.each_blob("once/", [&](std::string_view name, BytesView value) {
     MemberId origin = 0;
@@ -131,6 +154,8 @@ CommandReply Store::run(CommandRequest request, std::uint64_t term, MonotonicTim
     return change_auth(std::move(*command), now);
   }
   if (auto* alarm = std::get_if<AlarmRequest>(&request)) return change_alarms(*alarm);
+  if (auto* downgrade = std::get_if<DowngradeRequest>(&request))
+    return change_downgrade(*downgrade);
   members_.describe(std::get<MemberAttributes>(request), db_);
   return CommandResponse(std::monostate{});
 }
@@ -183,6 +208,19 @@ CommandReply Store::change_alarms(const AlarmRequest& request) {
   } else if (request.action == AlarmAction::deactivate && alarms_.deactivate(alarm, db_)) {
     response.alarms.push_back(alarm);
   }
+  response.header.revision = space_->revision();
+  return CommandResponse(std::move(response));
+}
+
+CommandReply Store::change_downgrade(const DowngradeRequest& request) {
+  downgrade_ = {};
+  if (request.action == DowngradeAction::enable) {
+    downgrade_ = {.enabled = true, .target_version = request.version};
+    db_.set_blob(downgrade_fact, encode(downgrade_));
+  } else {
+    db_.erase_blob(downgrade_fact);
+  }
+  DowngradeResponse response;
   response.header.revision = space_->revision();
   return CommandResponse(std::move(response));
 }

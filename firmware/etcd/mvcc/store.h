@@ -15,9 +15,10 @@
 
 namespace tripod::etcd {
 
-using CommandResponse = std::variant<PutResponse, DeleteRangeResponse, TxnResponse,
-                                     CompactionResponse, LeaseGrantResponse, LeaseRevokeResponse,
-                                     AuthenticateResponse, AlarmResponse, std::monostate>;
+using CommandResponse =
+    std::variant<PutResponse, DeleteRangeResponse, TxnResponse, CompactionResponse,
+                 LeaseGrantResponse, LeaseRevokeResponse, AuthenticateResponse, AlarmResponse,
+                 DowngradeResponse, std::monostate>;
 using CommandReply = grpc::Reply<CommandResponse>;
 
 class Store {
@@ -52,6 +53,8 @@ class Store {
   AuthBook& auth() { return auth_; }
   const AuthBook& auth() const { return auth_; }
   const AlarmBook& alarms() const { return alarms_; }
+  /// The downgrade that was asked for and not taken back. It changes nothing about this member.
+  const DowngradeInfo& downgrade() const { return downgrade_; }
   /// Whether a command applied since the last call made the state larger.
   bool take_growth() { return std::exchange(grew_, false); }
   StateDb& db() { return db_; }
@@ -67,6 +70,7 @@ class Store {
   CommandReply grant(const LeaseGrantRequest& request, MonotonicTime now);
   CommandReply revoke(LeaseId id, Events& events);
   CommandReply change_alarms(const AlarmRequest& request);
+  CommandReply change_downgrade(const DowngradeRequest& request);
 
   StateDb db_;
   LeaseBook leases_;
@@ -75,6 +79,7 @@ class Store {
   std::unique_ptr<WatchHub> watches_;
   MemberBook members_;
   AlarmBook alarms_;
+  DowngradeInfo downgrade_;
   AppliedOnce once_;
   std::uint64_t applied_index_ = 0;
   std::uint64_t applied_term_ = 0;

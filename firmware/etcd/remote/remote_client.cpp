@@ -163,6 +163,13 @@ Task<Reply<LeaseKeepAliveResponse>> RemoteClient::lease_keep_alive(LeaseKeepAliv
   plan.streamed = true;
   return call<LeaseKeepAliveResponse>("Lease/LeaseKeepAlive", request, plan);
 }
+Task<Reply<LeaseLeasesResponse>> RemoteClient::lease_leases() {
+  return call<LeaseLeasesResponse>("Lease/LeaseLeases", LeaseLeasesRequest{}, reading(true));
+}
+Task<Reply<LeaseTimeToLiveResponse>> RemoteClient::lease_time_to_live(
+    LeaseTimeToLiveRequest request) {
+  return call<LeaseTimeToLiveResponse>("Lease/LeaseTimeToLive", request, reading(true));
+}
 Task<Reply<StatusResponse>> RemoteClient::status() {
   return call<StatusResponse>("Maintenance/Status", StatusRequest{}, reading(false));
 }
@@ -178,6 +185,28 @@ Task<Reply<Revision>> RemoteClient::read_revision() {
   auto response = co_await call<RangeResponse>("KV/Range", std::move(request), plan);
   if (!response) co_return std::unexpected(std::move(response.error()));
   co_return response->header.revision;
+}
+
+Task<Result<std::uint64_t>> RemoteClient::snapshot(std::function<Result<>(BytesView)> take) {
+  const auto failed = [](const Status& status) {
+    return fail(ErrorCode::unavailable,
+                status.message.empty() ? std::string(grpc::name_of(status.code)) : status.message);
+  };
+  Endpoint& endpoint = endpoints_.pick();
+  auto call = co_await endpoint.channel.open("/etcdserverpb.Maintenance/Snapshot");
+  if (!call) co_return failed(call.error());
+  if (auto asked = co_await (*call)->write(Bytes()); !asked) co_return failed(asked.error());
+  (*call)->finish();
+  std::uint64_t size_bytes = 0;
+  for (;;) {
+    auto message = co_await (*call)->read();
+    if (!message) co_return failed(message.error());
+    if (!*message) co_return size_bytes;
+    auto piece = decode<SnapshotResponse>(**message, response_limits);
+    if (!piece) co_return std::unexpected(piece.error());
+    size_bytes += piece->blob.size();
+    if (auto taken = take(piece->blob); !taken) co_return std::unexpected(taken.error());
+  }
 }
 
 std::unique_ptr<Watch> RemoteClient::watch(WatchCreateRequest request, WatchObserver& observer) {

@@ -31,6 +31,11 @@ class RemoteClient final : public Client {
   Task<Reply<LeaseKeepAliveResponse>> lease_keep_alive(LeaseKeepAliveRequest request) override;
   Task<Reply<StatusResponse>> status() override;
   Task<Reply<Revision>> read_revision() override;
+  Task<Reply<LeaseLeasesResponse>> lease_leases();
+  Task<Reply<LeaseTimeToLiveResponse>> lease_time_to_live(LeaseTimeToLiveRequest request);
+  /// The state of one member as a file (Maintenance.Snapshot), piece by piece; an error of `take`
+  /// ends it. Not repeated. Returns the size.
+  Task<Result<std::uint64_t>> snapshot(std::function<Result<>(BytesView)> take);
   std::unique_ptr<Watch> watch(WatchCreateRequest request, WatchObserver& observer) override;
 
  private:

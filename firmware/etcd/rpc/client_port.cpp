@@ -7,6 +7,7 @@
 #include "firmware/etcd/rpc/gateway/gateway.h"
 #include "firmware/etcd/rpc/health.h"
 #include "firmware/etcd/rpc/maintenance_service.h"
+#include "firmware/etcd/rpc/range_stream.h"
 #include "firmware/etcd/rpc/watch_stream.h"
 #include "firmware/etcd/server/snapshots.h"
 #include "firmware/etcd/version.h"
@@ -118,6 +119,8 @@ struct ClientPort::Implementation {
         member.metrics().counter("etcd_network_client_grpc_sent_bytes_total",
                                  "The total number of bytes sent to grpc clients."));
     unary(member, "KV/Range", &Member::range);
+    server.add_stream("/etcdserverpb.KV/RangeStream", grpc::MethodType::server_stream,
+                      [&member](grpc::ServerCall call) { return range_stream(&member, call); });
     unary(member, "KV/Put", &Member::put);
     unary(member, "KV/DeleteRange", &Member::delete_range);
     unary(member, "KV/Txn", &Member::txn);

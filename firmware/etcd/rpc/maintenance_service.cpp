@@ -68,6 +68,9 @@ void add_maintenance_service(grpc::Server& server, Member& member) {
   });
   add_method("HashKV", &Member::hash_kv);
   add_method("MoveLeader", &Member::move_leader);
+  add_method("Hash", &Member::hash_state);
+  add_method("Defragment", &Member::defragment);
+  add_method("Downgrade", &Member::downgrade);
 }
 
 }  // namespace tripod::etcd::rpc

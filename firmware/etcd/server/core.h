@@ -12,6 +12,8 @@
 #include "firmware/etcd/server/reads.h"
 #include "firmware/etcd/server/replica.h"
 #include "firmware/etcd/server/snapshot_transfer.h"
+#include "firmware/etcd/server/snapshots.h"
+#include "firmware/etcd/server/upkeep/corruption.h"
 
 namespace tripod::etcd {
 
@@ -24,6 +26,11 @@ inline Duration request_patience(const Options& options) {
 inline std::int64_t lease_ttl_min_seconds(const Options& options) {
   return (3 * options.election_timeout.count() / 2 + 999) / 1000;
 }
+
+/// The first byte of a request between members that any of them answers: its hash.
+inline constexpr char kind_hash = 16;
+/// What another member answered (leases.cpp has the form).
+grpc::Reply<Bytes> unpack_answer(BytesView bytes);
 
 struct Member::Implementation final : ReplicaHost, peer::Receiver, SnapshotHost {
   Implementation(const os::World& world_in, Options options_in, Origin origin_in,
@@ -100,6 +107,23 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver, SnapshotHost 
   bool over_quota(std::size_t cost);
   /// Entries were applied: what was on its way when the quota was passed raises the alarm too.
   void watch_quota();
+
+  // upkeep/service.cpp
+  Task<grpc::Reply<KeySpaceHash>> hash_in_slices(Revision revision);
+  /// `version` is the target, as "3.5.0".
+  Task<grpc::Reply<void>> check_downgrade(DowngradeAction action, std::string version);
+  Task<void> compact_automatically();
+
+  // upkeep/scheduled_snapshots.cpp
+  Task<Result<std::string>> take_snapshot();
+  Task<void> take_snapshots();
+
+  // upkeep/checks.cpp: whether members hold the same data
+  Task<grpc::Reply<Bytes>> answer_hash(Bytes request);
+  Task<void> ask_hash(MemberId peer, Revision revision, std::vector<PeerHash>* answers);
+  Task<std::vector<PeerHash>> ask_hashes(Revision revision);
+  Task<grpc::Reply<void>> check_for_corruption();
+  Task<void> check_periodically();
 
   // leases.cpp: what only the leader can answer
   static Bytes promotion_question(const MemberPromoteRequest& request);

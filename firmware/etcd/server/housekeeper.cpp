@@ -1,8 +1,14 @@
 #include "firmware/etcd/server/housekeeper.h"
 
+#include <algorithm>
 #include <format>
 
 namespace tripod::etcd {
+namespace {
+
+constexpr std::size_t mark_bytes = 1024 * 1024;
+
+}  // namespace
 
 Result<std::unique_ptr<Housekeeper>> Housekeeper::open(const os::World& world,
                                                        const Options& options,
@@ -67,7 +73,7 @@ void Housekeeper::commit() {
   store_.commit();
   committed_index_ = store_.applied_index();
   commit_seconds_.observe(std::chrono::duration<double>(world_.clock.now() - started).count());
-  if (bytes_since_checkpoint_ >= options_.checkpoint_bytes) checkpoint();
+  if (bytes_since_checkpoint_ >= options_.wal_bytes_max / 2) checkpoint();
 }
 
 // --- compaction ---
@@ -76,13 +82,21 @@ void Housekeeper::compact() {
   compact_timer_.reset();
   if (stopped_ || paused_) return;
   if (!store_.space().compacting()) {
-    for (auto& done : std::exchange(compaction_waiters_, {})) done();
+    compacted();
     return;
   }
-  store_.space().compact_some(compaction_work_per_slice);
+  if (!resting_) store_.space().compact_some(compaction_work_per_slice);
   if (store_.db().uncommitted_bytes() >= options_.state_commit_bytes) commit();
   compact_timer_ =
       world_.clock.call_at(world_.clock.now() + compaction_pause, [this] { compact(); });
+}
+
+void Housekeeper::compacted() {
+  for (auto& done : std::exchange(compaction_waiters_, {})) done();
+  const std::int64_t free = store_.db().free_bytes();
+  if (free <= free_bytes_kept || free <= store_.db().size_bytes() / 4) return;
+  vacuum_bytes_left_ = std::max(vacuum_bytes_left_, free / 2);
+  if (!vacuum_timer_) vacuum_soon(vacuum_pause);
 }
 
 void Housekeeper::when_compacted(std::function<void()> done) {
@@ -90,6 +104,36 @@ void Housekeeper::when_compacted(std::function<void()> done) {
   if (!compact_timer_) {
     compact_timer_ = world_.clock.call_at(world_.clock.now(), [this] { compact(); });
   }
+}
+
+// --- free pages ---
+
+void Housekeeper::vacuum_soon(Duration pause) {
+  vacuum_timer_ = world_.clock.call_at(world_.clock.now() + pause, [this] { vacuum(); });
+}
+
+void Housekeeper::defragment(std::function<void()> done) {
+  vacuum_waiters_.push_back(std::move(done));
+  vacuum_bytes_left_ = std::max(vacuum_bytes_left_, store_.db().free_bytes());
+  if (!vacuum_timer_) vacuum_soon({});
+}
+
+void Housekeeper::vacuum() {
+  vacuum_timer_.reset();
+  if (stopped_ || paused_) return;
+  if (vacuum_bytes_left_ > 0 && store_.db().free_bytes() > 0) {
+    if (!resting_) {
+      const std::int64_t pages = vacuum_bytes_left_ / store_.db().page_bytes() + 1;
+      store_.db().vacuum(static_cast<int>(std::min<std::int64_t>(pages, vacuum_pages_per_slice)));
+      vacuum_bytes_left_ -= vacuum_pages_per_slice * store_.db().page_bytes();
+      if (store_.db().uncommitted_bytes() >= options_.state_commit_bytes) commit();
+    }
+    vacuum_soon(vacuum_pause);
+    return;
+  }
+  vacuum_bytes_left_ = 0;
+  std::ranges::move(std::exchange(vacuum_waiters_, {}), std::back_inserter(rest_waiters_));
+  rest();
 }
 
 // --- checkpoints and the log ---
@@ -104,7 +148,7 @@ void Housekeeper::run_on_lane(os::Callback work, os::Callback done) {
 }
 
 void Housekeeper::checkpoint() {
-  if (std::exchange(checkpointing_, true)) return;
+  if (resting_ || paused_ || std::exchange(checkpointing_, true)) return;
   bytes_since_checkpoint_ = 0;
   auto counts = std::make_shared<Result<sqlite::CheckpointCounts>>();
   run_on_lane([database = checkpointer_.get(),
@@ -116,29 +160,61 @@ void Housekeeper::checkpoint() {
 }
 
 void Housekeeper::checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
-  if (!counts) {
-    if (counts.error() == ErrorCode::unavailable) return;  // the next one will do
+  if (!counts && counts.error() != ErrorCode::unavailable) {
     fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
   }
   // A part still helps; but only a whole one says that the commit of `applied` is durable.
-  if (counts->checkpointed_pages < counts->wal_pages) return;
-  truncate_log(applied);
+  if (counts && counts->checkpointed_pages == counts->wal_pages) truncate_log(applied);
+  const std::int64_t wal_bytes = counts ? counts->wal_pages * store_.db().page_bytes() : 0;
+  const bool large = wal_bytes > static_cast<std::int64_t>(options_.wal_bytes_max);
+  if (large || !rest_waiters_.empty()) rest();
+}
+
+void Housekeeper::rest() {
+  // A checkpoint under way calls again when it is done.
+  if (stopped_ || paused_ || resting_ || checkpointing_) return;
+  resting_ = true;
+  replica_.hold_applies();
+  commit();
+  bytes_since_checkpoint_ = 0;
+  auto counts = std::make_shared<Result<sqlite::CheckpointCounts>>();
+  run_on_lane([database = checkpointer_.get(),
+               counts] { *counts = database->checkpoint(sqlite::Checkpoint::passive); },
+              [this, counts, applied = committed_index_] { rested(applied, std::move(*counts)); });
+}
+
+void Housekeeper::rested(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
+  resting_ = false;
+  replica_.release_applies();
+  if (!counts && counts.error() != ErrorCode::unavailable) {
+    fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
+  }
+  if (counts && counts->checkpointed_pages == counts->wal_pages) truncate_log(applied);
+  for (auto& done : std::exchange(rest_waiters_, {})) done();
+}
+
+void Housekeeper::count_entry(std::uint64_t index, std::size_t bytes) {
+  bytes_since_mark_ += bytes;
+  if (bytes_since_mark_ < mark_bytes) return;
+  bytes_since_mark_ = 0;
+  log_marks_.push_back(index);
+  if (log_marks_.size() > options_.log_bytes_kept / mark_bytes) log_marks_.pop_front();
 }
 
 void Housekeeper::truncate_log(std::uint64_t durable) {
   if (paused_) return;
   const raft::Status status = replica_.raft().status();
+  // Every member keeps the same: any of them may lead next. Who lags further gets the state.
   std::uint64_t keep_from =
       durable > options_.log_entries_kept ? durable - options_.log_entries_kept : 0;
-  // A leader waits for slow members, within a bound.
-  const std::uint64_t hard_limit =
-      durable > 4 * options_.log_entries_kept ? durable - 4 * options_.log_entries_kept : 0;
-  for (const auto& [node, progress] : replica_.raft().progress()) {
-    keep_from = std::min(keep_from, std::max(progress.match.value, hard_limit));
+  std::uint64_t least = options_.log_entries_kept / 10;
+  if (log_marks_.size() * mark_bytes >= options_.log_bytes_kept && log_marks_.front() > keep_from) {
+    keep_from = std::min(durable, log_marks_.front());
+    least = 1;
   }
   if (log_wanted_from) keep_from = std::min(keep_from, log_wanted_from().value_or(keep_from));
   // Not for a few entries: each cut is a write.
-  if (keep_from < status.first.value + options_.log_entries_kept / 10) return;
+  if (keep_from < status.first.value + least) return;
   log_.info("cutting the log", LogField("from", status.first.value), LogField("to", keep_from));
   replica_.step(raft::Compact{{keep_from}});
 }
@@ -171,6 +247,7 @@ Task<void> Housekeeper::pause() {
   paused_ = true;
   commit_timer_.reset();
   compact_timer_.reset();
+  vacuum_timer_.reset();
   lane_idle_ = {};
   if (lane_jobs_ > 0) co_await lane_idle_.uncancellable();
   checkpointer_.reset();
@@ -186,6 +263,8 @@ Result<> Housekeeper::resume(const std::string& path) {
   committed_index_ = store_.applied_index();
   lane_idle_ = {};
   compact();
+  if (!vacuum_waiters_.empty()) vacuum_soon({});
+  if (!rest_waiters_.empty()) rest();
   return {};
 }
 
@@ -193,7 +272,10 @@ Task<void> Housekeeper::stop() {
   commit_timer_.reset();
   compact_timer_.reset();
   disk_timer_.reset();
+  vacuum_timer_.reset();
   compaction_waiters_.clear();
+  vacuum_waiters_.clear();
+  rest_waiters_.clear();
   commit();
   stopped_ = true;
   lane_idle_ = {};

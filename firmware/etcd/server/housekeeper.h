@@ -1,10 +1,15 @@
 #pragma once
-// What a member does beside answering: commits state.db in intervals, compacts in slices, takes
-// checkpoints on the storage lane, cuts the log behind what a checkpoint made durable, and looks
-// how full the disk is.
+// What a member does beside answering: commits state.db in intervals, compacts and gives free pages
+// back in slices, takes checkpoints on the storage lane, cuts the log behind what a checkpoint made
+// durable, and looks how full the disk is.
+//
+// A checkpoint beside a writer never finds the WAL at rest, and a WAL that is never at rest grows.
+// So once it is large, the entries to apply wait for one more checkpoint, of what came meanwhile;
+// the next write begins it anew.
 //
 // Lives on the loop thread.
 
+#include <deque>
 #include <functional>
 #include <memory>
 
@@ -21,6 +26,11 @@ class Housekeeper {
   static constexpr std::size_t compaction_work_per_slice = 200;
   static constexpr Duration compaction_pause = Milliseconds(10);
   static constexpr Duration disk_interval = std::chrono::seconds(2);
+  static constexpr int vacuum_pages_per_slice = 32;
+  static constexpr Duration vacuum_pause = Milliseconds(5);
+  /// After a compaction, free pages are given back when they are more than this and more than a
+  /// quarter of the file; half of that stays for what comes.
+  static constexpr std::int64_t free_bytes_kept = 4 * 1024 * 1024;
 
   /// Opens a second connection to state.db at `path`, for checkpoints.
   static Result<std::unique_ptr<Housekeeper>> open(const os::World& world, const Options& options,
@@ -30,11 +40,15 @@ class Housekeeper {
   void start();
   /// Entries were applied.
   void after_apply();
+  /// An entry of that size is applied.
+  void count_entry(std::uint64_t index, std::size_t bytes);
   /// Makes everything applied part of the file.
   void commit();
   bool no_space() const { return no_space_; }
   /// Calls back when the rows below the compact revision are gone.
   void when_compacted(std::function<void()> done);
+  /// Gives every page back that is free now; calls back when the file is so much smaller.
+  void defragment(std::function<void()> done);
   /// The log must keep what comes after `index`; nullopt: nothing in particular. For a snapshot
   /// that is on its way to a member.
   std::function<std::optional<std::uint64_t>()> log_wanted_from;
@@ -51,6 +65,12 @@ class Housekeeper {
   Housekeeper(const os::World& world, const Options& options, Store& store, Replica& replica,
               metrics::Registry& metrics, sqlite::Database checkpointer);
   void compact();
+  void compacted();
+  void vacuum();
+  void vacuum_soon(Duration pause);
+  /// Commits and checkpoints while nothing is applied.
+  void rest();
+  void rested(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
   void checkpoint();
   void checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
   void truncate_log(std::uint64_t durable);
@@ -66,13 +86,21 @@ class Housekeeper {
   std::unique_ptr<os::Operation> commit_timer_;
   std::unique_ptr<os::Operation> compact_timer_;
   std::unique_ptr<os::Operation> disk_timer_;
+  std::unique_ptr<os::Operation> vacuum_timer_;
   std::vector<std::function<void()>> compaction_waiters_;
+  std::vector<std::function<void()>> vacuum_waiters_;  // until the slices are done
+  std::vector<std::function<void()>> rest_waiters_;    // until the file is cut
+  std::int64_t vacuum_bytes_left_ = 0;
+  /// Where in the log each further mebibyte of entries began.
+  std::deque<std::uint64_t> log_marks_;
+  std::size_t bytes_since_mark_ = 0;
   std::size_t bytes_since_checkpoint_ = 0;
   std::uint64_t committed_index_ = 0;  // applied index in the last commit
   std::size_t lane_jobs_ = 0;
   async::Oneshot<void> lane_idle_;
   metrics::Histogram& commit_seconds_;
   bool checkpointing_ = false;
+  bool resting_ = false;
   bool no_space_ = false;
   bool paused_ = false;
   bool stopped_ = false;

@@ -19,13 +19,17 @@ Bytes pack(const grpc::Reply<Bytes>& reply) {
   return Bytes(1, static_cast<char>(reply.error().code)) + reply.error().message;
 }
 
-grpc::Reply<Bytes> unpack(BytesView bytes) {
+}  // namespace
+
+grpc::Reply<Bytes> unpack_answer(BytesView bytes) {
   if (bytes.empty()) return reject(outcome::leader_changed);
   const auto code = static_cast<std::uint8_t>(bytes[0]);
   if (code == 0) return Bytes(bytes.substr(1));
   return grpc::reject(code <= 16 ? static_cast<grpc::StatusCode>(code) : grpc::StatusCode::unknown,
                       std::string(bytes.substr(1)));
 }
+
+namespace {
 
 template <typename Response>
 grpc::Reply<Response> decode_answer(grpc::Reply<Bytes> answer) {
@@ -38,6 +42,7 @@ grpc::Reply<Response> decode_answer(grpc::Reply<Bytes> answer) {
 }  // namespace
 
 Task<Bytes> Member::Implementation::on_request(MemberId, Bytes request) {
+  if (request.starts_with(kind_hash)) co_return pack(co_await answer_hash(std::move(request)));
   co_return pack(co_await answer_as_leader(std::move(request)));
 }
 
@@ -56,7 +61,7 @@ Task<grpc::Reply<Bytes>> Member::Implementation::ask_leader(Bytes request) {
       auto answer = co_await async::with_timeout(world.clock, deadline - world.clock.now(),
                                                  transport->call(leader(), request));
       if (answer) {
-        auto reply = unpack(*answer);
+        auto reply = unpack_answer(*answer);
         if (reply || !outcome::not_leader.is(reply.error())) co_return reply;
       }
     }

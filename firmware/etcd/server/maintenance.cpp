@@ -38,7 +38,8 @@ grpc::Reply<void> Member::Implementation::has_room_for(const CommandRequest& req
                        std::holds_alternative<LeaseRevokeRequest>(request) ||
                        std::holds_alternative<LeaseExpiry>(request) ||
                        std::holds_alternative<AuthCommand>(request) ||
-                       std::holds_alternative<AlarmRequest>(request);
+                       std::holds_alternative<AlarmRequest>(request) ||
+                       std::holds_alternative<DowngradeRequest>(request);
   if (housekeeper->no_space() && !allowed) return reject(outcome::no_space);
   const std::size_t cost = quota_cost(request);
   if (cost == 0 || !over_quota(cost)) return {};
@@ -90,17 +91,6 @@ Task<grpc::Reply<AlarmResponse>> Member::alarm(AlarmRequest request) {
   co_return response;
 }
 
-Task<grpc::Reply<HashKVResponse>> Member::hash_kv(HashKVRequest request) {
-  if (implementation_->stopping) co_return reject(outcome::stopped);
-  auto hash = implementation_->store->space().hash(request.revision);
-  if (!hash) co_return std::unexpected(std::move(hash.error()));
-  HashKVResponse response{.hash = hash->hash,
-                          .compact_revision = hash->compact_revision,
-                          .hash_revision = hash->revision};
-  fill(response.header);
-  co_return response;
-}
-
 grpc::Reply<StatusResponse> Member::status() const {
   if (implementation_->stopped) return reject(outcome::stopped);
   Store& store = *implementation_->store;
@@ -116,6 +106,7 @@ grpc::Reply<StatusResponse> Member::status() const {
   response.raft_index = raft.committed.value;
   response.raft_term = raft.term.value;
   response.raft_applied_index = raft.applied.value;
+  response.downgrade_info = store.downgrade();
   if (!raft.leader) response.errors.emplace_back(outcome::no_leader.text);
   for (const AlarmMember& alarm : alarms()) {
     // As protobuf's text form has it.

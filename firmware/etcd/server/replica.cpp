@@ -1,11 +1,14 @@
 #include "firmware/etcd/server/replica.h"
 
+#include <algorithm>
 #include <format>
 
 #include "firmware/etcd/raft/codec.h"
 
 namespace tripod::etcd {
 namespace {
+
+constexpr std::size_t held_max = 256;  // entries that wait while applies are held
 
 /// Large and in no hurry; everything else overtakes it.
 bool is_bulk(const raft::MessageBody& body) {
@@ -63,10 +66,8 @@ void Replica::turn() {
   for (const raft::Message& message : actions.messages) send(message);
   if (actions.persist) persist(std::move(*actions.persist));
   if (actions.leadership) host_.on_leadership(*actions.leadership);
-  for (const raft::Entry& entry : actions.apply) {
-    applied_ = entry.index;
-    host_.apply(entry);
-  }
+  std::ranges::move(actions.apply, std::back_inserter(waiting_));
+  const bool applied = apply_waiting();
   for (const raft::ReadState& read : actions.reads) host_.on_read(read.token, read.index);
   for (const raft::Refusal& refusal : actions.refused)
     host_.on_refused(refusal.token, refusal.reason);
@@ -75,11 +76,26 @@ void Replica::turn() {
   for (const raft::Message& message : actions.snapshot_messages) {
     host_.on_snapshot_message(message);
   }
-  if (!actions.apply.empty()) {
+  if (applied) {
     host_.after_apply();
     step(raft::Applied{applied_});
   }
   arm();
+}
+
+bool Replica::apply_waiting() {
+  if (waiting_.empty() || (holding_ && waiting_.size() < held_max)) return false;
+  for (const raft::Entry& entry : waiting_) {
+    applied_ = entry.index;
+    host_.apply(entry);
+  }
+  waiting_.clear();
+  return true;
+}
+
+void Replica::release_applies() {
+  holding_ = false;
+  if (!waiting_.empty()) want_turn();
 }
 
 void Replica::send(const raft::Message& message) {
@@ -89,6 +105,7 @@ void Replica::send(const raft::Message& message) {
 
 void Replica::installed(const raft::SnapshotMeta& meta) {
   CHECK(meta.last.index > raft_.committed());
+  waiting_.clear();  // the snapshot holds them
   applied_ = meta.last.index;
   step(raft::SnapshotInstalled{meta});
 }

@@ -51,6 +51,10 @@ class Replica {
   void want_turn();
   const raft::Raft& raft() const { return raft_; }
   raft::LogIndex applied() const { return applied_; }
+  /// Committed entries wait until release_applies(): whoever holds them does so for a moment, and
+  /// they are let through when too many come.
+  void hold_applies() { holding_ = true; }
+  void release_applies();
   void report_snapshot(raft::NodeId to, bool delivered) {
     step(raft::SnapshotReport{to, delivered});
   }
@@ -66,6 +70,7 @@ class Replica {
  private:
   raft::Moment moment();
   void turn();
+  bool apply_waiting();
   void persist(raft::PersistBatch batch);
   void read_entries(const raft::EntriesWanted& wanted);
   void arm();
@@ -78,12 +83,14 @@ class Replica {
   ReplicaHost& host_;
   peer::Transport* transport_ = nullptr;
   raft::LogIndex applied_;
+  std::vector<raft::Entry> waiting_;  // to be applied
   std::unique_ptr<os::Operation> timer_;
   std::optional<MonotonicTime> armed_for_;
   std::size_t lane_jobs_ = 0;
   async::Oneshot<void> lane_idle_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   metrics::Histogram& fsync_seconds_;
+  bool holding_ = false;
   bool turn_wanted_ = false;
   bool halted_ = false;
 };

@@ -301,6 +301,10 @@ Result<std::unique_ptr<Member>> Member::start(const os::World& world, Options op
   member.housekeeper->start();
   member.expire_leases();
   member.scope.spawn(member.publish_attributes());
+  if (member.options.auto_compaction.enabled()) member.scope.spawn(member.compact_automatically());
+  if (member.options.snapshot_interval > Duration{}) member.scope.spawn(member.take_snapshots());
+  if (member.options.corrupt_check_time > Duration{})
+    member.scope.spawn(member.check_periodically());
   member.replica->want_turn();
   return std::unique_ptr<Member>(new Member(std::move(implementation)));
 }

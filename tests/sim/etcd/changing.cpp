@@ -23,7 +23,7 @@ constexpr Duration patience{seconds(9)};
 void keep_little(Options& options) {
   options.log_entries_kept = 40;
   options.state_commit_bytes = 4 * 1024;
-  options.checkpoint_bytes = 16 * 1024;
+  options.wal_bytes_max = 32 * 1024;
 }
 
 struct World {

@@ -235,7 +235,7 @@ class LaggardTest : public MembershipTest {
   static void keep_little(Options& options) {
     options.log_entries_kept = 20;
     options.state_commit_bytes = 4 * 1024;
-    options.checkpoint_bytes = 16 * 1024;
+    options.wal_bytes_max = 32 * 1024;
   }
   LaggardTest() {
     cluster_.change_options(keep_little);

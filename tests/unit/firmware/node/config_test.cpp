@@ -148,5 +148,39 @@ INSTANTIATE_TEST_SUITE_P(
         Contradiction{"--metrics.listen=192.168.1.1:10249", "expected a loopback address"},
         Contradiction{"--balancer.backends=127.0.0.1:1", "section [balancer] is there"}));
 
+TEST(Config, auto_compaction_is_read_as_etcd_reads_it) {
+  const auto period = [](std::string_view retention) {
+    auto setting = parse_auto_compaction("periodic", retention);
+    return setting ? setting->period : std::chrono::milliseconds(-1);
+  };
+  EXPECT_EQ(period("0"), std::chrono::hours(0));
+  EXPECT_EQ(period("2"), std::chrono::hours(2));
+  EXPECT_EQ(period("10m"), std::chrono::minutes(10));
+  EXPECT_EQ(period("1h30m"), std::chrono::minutes(90));
+  for (const char* bad : {"", "-1", "ten", "10ms", "99999999", "1h x"}) {
+    EXPECT_EQ(period(bad).count(), -1) << bad;
+  }
+  EXPECT_EQ(parse_auto_compaction("revision", "1000")->revisions, 1000);
+  EXPECT_FALSE(parse_auto_compaction("revision", "10m"));
+  auto config =
+      load(good, {"--etcd.auto-compaction-mode=revision", "--etcd.auto-compaction-retention=10m"});
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().message.find("expected a number of revisions"), std::string::npos)
+      << config.error().message;
+  EXPECT_FALSE(load(good, {"--etcd.auto-compaction-mode=hourly"}));
+  EXPECT_TRUE(load(good, {"--etcd.auto-compaction-retention=1h"}));
+}
+
+TEST(Config, upkeep_that_contradicts_itself_is_refused) {
+  EXPECT_FALSE(
+      load(good, {"--etcd.corrupt-check-time=5m", "--etcd.experimental-corrupt-check-time=6m"}));
+  EXPECT_TRUE(
+      load(good, {"--etcd.corrupt-check-time=5m", "--etcd.experimental-corrupt-check-time=5m"}));
+  EXPECT_FALSE(load(good, {"--etcd.corrupt-check-time=5ms"}));
+  EXPECT_FALSE(load(good, {"--etcd.snapshot-dir=/backup"}));
+  EXPECT_TRUE(load(good, {"--etcd.snapshot-dir=/backup", "--etcd.snapshot-interval=6h"}));
+  EXPECT_FALSE(load(good, {"--etcd.snapshot-retention=0"}));
+}
+
 }  // namespace
 }  // namespace tripod::node
