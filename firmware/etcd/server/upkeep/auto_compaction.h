@@ -12,6 +12,7 @@
 #include <deque>
 #include <optional>
 
+#include "firmware/etcd/api/messages.h"
 #include "firmware/etcd/options.h"
 
 namespace tripod::etcd {
