@@ -1,5 +1,6 @@
 #include "firmware/etcd/mvcc/store.h"
 
+#include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/mvcc/authorize.h"
 
 namespace tripod::etcd {

@@ -129,9 +129,9 @@ Task<Result<std::string>> Member::Implementation::take_snapshot() {
   if (!files) co_return std::unexpected(files.error());
   for (const std::string& old :
        snapshots_to_remove(*files, options.name, options.snapshot_retention)) {
-    auto removed = world.storage.remove_file(folder + "/" + old);
-    if (!removed) {
-      log.warn("an old snapshot stays", LogField("why", removed.error().to_string()));
+    auto gone = world.storage.remove_file(folder + "/" + old);
+    if (!gone) {
+      log.warn("an old snapshot stays", LogField("why", gone.error().to_string()));
     }
   }
   co_return path;

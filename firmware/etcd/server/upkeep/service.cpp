@@ -7,6 +7,7 @@
 #include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/mvcc/key_space_hash.h"
 #include "firmware/etcd/server/core.h"
+#include "firmware/etcd/server/upkeep/auto_compaction.h"
 #include "firmware/etcd/version.h"
 #include "platform/async/sync.h"
 
@@ -114,17 +115,17 @@ Task<grpc::Reply<DefragmentResponse>> Member::defragment(DefragmentRequest) {
 // --- compaction ---
 
 Task<void> Member::Implementation::compact_automatically() {
-  AutoCompaction plan(options.auto_compaction, world.clock.now());
+  AutoCompaction schedule(options.auto_compaction, world.clock.now());
   while (!stopping) {
-    plan.note(store->space().revision());
-    if (!co_await async::sleep_for(world.clock, plan.interval())) co_return;
+    schedule.note(store->space().revision());
+    if (!co_await async::sleep_for(world.clock, schedule.interval())) co_return;
     const bool leading = leadership.role == raft::Role::leader;
-    const auto due = plan.due(world.clock.now(), leading);
+    const auto due = schedule.due(world.clock.now(), leading);
     if (!due) continue;
     auto reply = co_await write<CompactionResponse>(CompactionRequest{.revision = *due},
                                                     Credentials::board());
     if (reply || outcome::compacted.is(reply.error())) {
-      plan.compacted(world.clock.now(), *due);
+      schedule.compacted(world.clock.now(), *due);
       log.info("compacted by auto-compaction-retention", LogField("revision", *due));
     } else {
       log.warn("auto compaction failed, trying again", LogField("revision", *due),
