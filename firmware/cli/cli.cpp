@@ -3,10 +3,12 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <format>
 
+#include "firmware/appliance/appliance.h"
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/pki_command.h"
 #include "firmware/cli/snapshot_command.h"
@@ -15,6 +17,7 @@
 #include "firmware/node/credentials.h"
 #include "firmware/node/node.h"
 #include "platform/async/sync.h"
+#include "platform/boards/supervise/heartbeat.h"
 #include "platform/linux/machine.h"
 
 namespace tripod::cli {
@@ -79,8 +82,9 @@ int check_config(std::span<const std::string> arguments) {
   return 0;
 }
 
-/// Starts the node; when a signal came, or starting failed, stops it and the loop.
-Task<void> live(node::Node* node, linux_os::Machine* machine, async::Signal* stop, int* exit_code) {
+/// Starts the node; when a signal came, or starting failed, stops it, its heartbeats and the loop.
+Task<void> live(node::Node* node, linux_os::Machine* machine, Scope* beats, async::Signal* stop,
+                int* exit_code) {
   node->on_end([stop, exit_code](Error why) {
     *exit_code = complain(why.message);
     stop->notify();
@@ -92,16 +96,48 @@ Task<void> live(node::Node* node, linux_os::Machine* machine, async::Signal* sto
     co_await stop->wait();
   }
   co_await node->stop();
+  beats->cancel();
+  co_await beats->join();
   machine->loop().stop();
 }
 
-int run(std::span<const std::string> arguments) {
-  std::string file = "/etc/tripod/tripod.ini";
-  std::span<const std::string> overrides = arguments;
-  if (arguments.size() >= 2 && arguments[0] == "--config") {
-    file = arguments[1];
-    overrides = arguments.subspan(2);
+/// Tells process 1 once a second, from the loop, that it turns and how the node is.
+Task<void> beat(node::Node* node, linux_os::Machine* machine, int descriptor) {
+  while (boards::send_heartbeat(descriptor, node->health())) {
+    auto slept = co_await async::sleep_for(machine->loop(), boards::heartbeat_interval);
+    if (!slept) break;
   }
+}
+
+struct RunArguments {
+  std::string file = "/etc/tripod/tripod.ini";
+  int heartbeat_descriptor = -1;  // given by process 1
+  std::span<const std::string> overrides;
+};
+
+Result<RunArguments> parse_run(std::span<const std::string> arguments) {
+  RunArguments out;
+  while (arguments.size() >= 2 &&
+         (arguments[0] == "--config" || arguments[0] == "--heartbeat-fd")) {
+    const std::string& value = arguments[1];
+    if (arguments[0] == "--config") {
+      out.file = value;
+    } else if (auto [end, error] = std::from_chars(value.data(), value.data() + value.size(),
+                                                   out.heartbeat_descriptor);
+               error != std::errc() || end != value.data() + value.size()) {
+      return fail(ErrorCode::invalid,
+                  std::format("--heartbeat-fd {}: expected the number of a descriptor", value));
+    }
+    arguments = arguments.subspan(2);
+  }
+  out.overrides = arguments;
+  return out;
+}
+
+int run(std::span<const std::string> arguments) {
+  auto parsed = parse_run(arguments);
+  if (!parsed) return wrong_usage(parsed.error().message);
+  const auto& [file, heartbeat_descriptor, overrides] = *parsed;
   auto machine = linux_os::Machine::create(LogLevel::info);
   auto config = read_config(*machine, file, overrides);
   if (!config) return complain(config.error().message);
@@ -114,8 +150,12 @@ int run(std::span<const std::string> arguments) {
   int exit_code = 0;
   for (int number : {SIGTERM, SIGINT}) machine->loop().on_signal(number, [&] { stop.notify(); });
   {
+    Scope beats(machine->loop());
     Scope scope(machine->loop());
-    scope.spawn(live(node->get(), machine.get(), &stop, &exit_code));
+    if (heartbeat_descriptor >= 0) {
+      beats.spawn(beat(node->get(), machine.get(), heartbeat_descriptor));
+    }
+    scope.spawn(live(node->get(), machine.get(), &beats, &stop, &exit_code));
     machine->loop().run();
   }
   node->reset();
@@ -145,6 +185,8 @@ int snapshot(std::span<const std::string> arguments) {
 }  // namespace
 
 int run_command(std::span<const std::string> arguments) {
+  // The kernel starts process 1 with arguments of its own.
+  if (appliance::is_board()) appliance::run_board(std::string(version));
   if (arguments.empty()) return wrong_usage("expected a command");
   const std::string& command = arguments[0];
   if (std::ranges::any_of(arguments.subspan(1),

@@ -5,6 +5,8 @@
 #include <format>
 #include <initializer_list>
 
+#include "firmware/node/board_settings.h"
+
 namespace tripod::node {
 namespace {
 
@@ -103,6 +105,16 @@ constexpr ini::Key keys[] = {
     {"balancer", "drain-timeout", Kind::duration, "5s", 0, 60'000},
 
     {"metrics", "listen", Kind::address, "127.0.0.1:10249"},
+
+    {"board", "hostname", Kind::name, ""},
+    {"board", "address", Kind::list, ""},
+    {"board", "interface", Kind::text, ""},
+    {"board", "gateway", Kind::list, ""},
+    {"board", "nameservers", Kind::list, ""},
+    {"board", "ntp-servers", Kind::list, ""},
+    {"board", "hosts", Kind::list, ""},
+    {"board", "memory-max", Kind::text, ""},
+    {"board", "watchdog-timeout", Kind::duration, "15s", 0, 120'000},
 };
 
 Role role_of(std::string_view name) {
@@ -125,6 +137,10 @@ class Checker {
     if (config_.has(Role::apiserver)) check_apiserver();
     for (std::string_view section : {"controller-manager", "scheduler"}) check_election(section);
     if (config_.has(Role::balancer)) check_balancer();
+    if (auto board = read_board_settings(values_); !board) {
+      if (!problems_.empty()) problems_ += '\n';
+      problems_ += board.error().message;
+    }
     if (!values_.address("metrics", "listen").ip.starts_with("127.")) {
       wrong("metrics", "listen", "expected a loopback address, as 127.0.0.1:10249");
     }

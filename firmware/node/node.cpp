@@ -78,6 +78,7 @@ struct Node::Parts {
   Scope components;  // the elected ones
   std::unique_ptr<Probes> probes;
   std::unique_ptr<balancer::Balancer> balancer;
+  bool started = false;
   std::unique_ptr<LocalHttp> local;
   std::unique_ptr<http::Server> local_http;
 
@@ -114,6 +115,7 @@ Task<Result<>> Node::start() {
     if (!parts_->config.has(role)) continue;
     if (auto started = co_await (this->*start_role)(); !started) co_return started;
   }
+  parts_->started = true;
   parts_->log.info("started", LogField("board", parts_->config.name));
   co_return Result<>{};
 }
@@ -258,6 +260,24 @@ Result<> Node::ready() const {
     return fail(ErrorCode::unavailable, "the API server is not ready");
   }
   return {};
+}
+
+boards::Heartbeat Node::health() const {
+  const Parts& p = *parts_;
+  if (!p.started) return {boards::Health::starting, "starting"};
+  if (p.member && p.member->leader() == 0) {
+    return {boards::Health::waiting, "etcd has no leader: too few other boards are there"};
+  }
+  // An etcd elsewhere may be gone; one of our own has a leader, so that nothing is missing.
+  if (auto now = ready(); !now) {
+    const bool own = p.member != nullptr && !p.member->no_space();
+    return {own ? boards::Health::sick : boards::Health::waiting, now.error().message};
+  }
+  if (!p.member) return {boards::Health::ready, "serves"};
+  return {boards::Health::ready, p.member->is_leader()
+                                     ? std::string("serves, leads etcd")
+                                     : std::format("serves, follows etcd member {:x}",
+                                                   static_cast<std::uint64_t>(p.member->leader()))};
 }
 
 Task<void> Node::stop() {

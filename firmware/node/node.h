@@ -13,6 +13,7 @@
 
 #include "firmware/node/config.h"
 #include "platform/async/task.h"
+#include "platform/boards/supervise/heartbeat.h"
 #include "platform/os/board.h"
 
 namespace tripod::etcd {
@@ -29,6 +30,8 @@ class Node {
 
   /// Returns when every role of this board serves or campaigns. After a failure, stop() cleans up.
   Task<Result<>> start();
+  /// For process 1, and for people: whether it serves, and if not, whether this board is to blame.
+  boards::Heartbeat health() const;
   /// Says "not ready", lets requests under way end, releases leases, hands over Raft leadership,
   /// closes files.
   Task<void> stop();

@@ -33,6 +33,25 @@ class Loop::Timer final : public os::Operation {
   bool armed_ = true;
 };
 
+class Loop::Watch final : public os::Operation {
+ public:
+  Watch(uv_loop_t* loop, int descriptor, std::function<void()> callback)
+      : handle_(this), callback_(std::move(callback)) {
+    int status = uv_poll_init(loop, handle_.get(), descriptor);
+    CHECK(status == 0, uv_strerror(status));
+    status =
+        uv_poll_start(handle_.get(), UV_READABLE | UV_DISCONNECT, [](uv_poll_t* poll, int, int) {
+          auto callback = owner_of<Watch>(poll)->callback_;  // which may destroy the watch
+          callback();
+        });
+    CHECK(status == 0, uv_strerror(status));
+  }
+
+ private:
+  UvHandle<uv_poll_t> handle_;
+  std::function<void()> callback_;
+};
+
 struct Loop::Signal {
   explicit Signal(std::function<void()> wanted) : handle(this), callback(std::move(wanted)) {}
   UvHandle<uv_signal_t> handle;
@@ -131,6 +150,10 @@ void Loop::run_timers() {
     callback();
   }
   arm();
+}
+
+std::unique_ptr<os::Operation> Loop::on_readable(int descriptor, std::function<void()> callback) {
+  return std::make_unique<Watch>(&uv_, descriptor, std::move(callback));
 }
 
 void Loop::on_signal(int number, std::function<void()> callback) {

@@ -32,6 +32,11 @@ class Loop final : public os::Executor, public os::Clock {
   /// Calls back on each such signal, in place of its default.
   void on_signal(int number, std::function<void()> callback);
 
+  /// Calls back whenever `descriptor` has something to read, or has ended, until the operation is
+  /// destroyed. The descriptor stays the caller's and outlives the operation.
+  [[nodiscard]] std::unique_ptr<os::Operation> on_readable(int descriptor,
+                                                           std::function<void()> callback);
+
   uv_loop_t* uv() { return &uv_; }
   /// One read buffer for all streams: they read one after another.
   uv_buf_t read_buffer() {
@@ -40,6 +45,7 @@ class Loop final : public os::Executor, public os::Clock {
 
  private:
   class Timer;
+  class Watch;
   struct Signal;
   using Timers = std::multimap<MonotonicTime, Timer*>;
 

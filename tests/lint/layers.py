@@ -1,6 +1,6 @@
 """The dependency diagram of the house: who may include and link whom.
 
-cli, main -> node -> balancer, scheduler, controllers -> election, apiserver -> kube, etcd -> platform
+cli, main -> appliance -> node -> balancer, scheduler, controllers -> election, apiserver -> kube, etcd -> platform
 """
 
 import re
@@ -44,8 +44,9 @@ FIRMWARE = {
 COMPOSED = set(PLATFORM) | set(FIRMWARE)
 FIRMWARE |= {
     "firmware/node": COMPOSED,
-    "firmware/cli": COMPOSED | {"firmware/node"},
-    "firmware": COMPOSED | {"firmware/node", "firmware/cli"},  # main.cpp
+    "firmware/appliance": set(PLATFORM) | {"firmware/node"},  # process 1; the server is its child
+    "firmware/cli": COMPOSED | {"firmware/node", "firmware/appliance"},
+    "firmware": COMPOSED | {"firmware/node", "firmware/appliance", "firmware/cli"},  # main.cpp
 }
 TOOLS = {"tools": set(PLATFORM) | {"firmware/kube"}, "tools/etcd-load": set(PLATFORM) | {"firmware/etcd"}}
 ALLOWED = PLATFORM | FIRMWARE | TOOLS

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "firmware/node/board_settings.h"
 #include "platform/linux/file_storage.h"
 
 namespace tripod::node {
@@ -180,6 +181,50 @@ TEST(Config, upkeep_that_contradicts_itself_is_refused) {
   EXPECT_FALSE(load(good, {"--etcd.snapshot-dir=/backup"}));
   EXPECT_TRUE(load(good, {"--etcd.snapshot-dir=/backup", "--etcd.snapshot-interval=6h"}));
   EXPECT_FALSE(load(good, {"--etcd.snapshot-retention=0"}));
+}
+
+TEST(BoardSettings, read_what_process_1_makes_of_the_machine) {
+  auto config = load(std::string(good) +
+                     "[board]\nhostname = attic\naddress = 192.168.1.11/24, dhcp@eth1\n"
+                     "gateway = 192.168.1.1\nhosts = b=192.168.1.12\nmemory-max = 192Mi\n"
+                     "watchdog-timeout = 0\nntp-servers = pool.ntp.org, fd00::1\n");
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  auto board = read_board_settings(config->values);
+  ASSERT_TRUE(board.has_value());
+  EXPECT_EQ(board->hostname, "attic");
+  EXPECT_EQ(board->network.interfaces.size(), 2U);
+  EXPECT_EQ(board->hosts, std::vector<std::string>{"192.168.1.12 b"});
+  EXPECT_EQ(board->memory_bytes_max, 192U << 20);
+  EXPECT_EQ(board->watchdog_timeout.count(), 0);
+  EXPECT_EQ(board->ntp_servers.size(), 2U);
+}
+
+TEST(BoardSettings, a_board_without_the_section_asks_dhcp_and_is_named_as_the_node) {
+  auto config = load(good);
+  ASSERT_TRUE(config.has_value());
+  auto board = read_board_settings(config->values);
+  ASSERT_TRUE(board.has_value());
+  EXPECT_EQ(board->hostname, "a");
+  EXPECT_TRUE(board->network.has_dhcp());
+}
+
+TEST(BoardSettings, say_where_the_mistake_is_and_what_is_accepted) {
+  for (auto [line, expected] : {
+           std::pair("address = 192.168.1.11",
+                     "t.ini:13: [board] address = \"192.168.1.11\": "
+                     "\"192.168.1.11\": expected dhcp or an address"),
+           std::pair("memory-max = 1Mi", "expected an amount of memory from 32Mi on"),
+           std::pair("memory-max = lots", "expected an amount of memory"),
+           std::pair("watchdog-timeout = 1s", "expected 0 (no watchdog) or at least 5s"),
+           std::pair("hosts = 192.168.1.12", "expected name=IP"),
+           std::pair("nameservers = dns.example", "expected an IP address"),
+           std::pair("ntp-servers = a b", "expected a name or an IP address"),
+           std::pair("adress = dhcp", "did you mean \"address\"?"),
+       }) {
+    auto config = load(std::string(good) + "[board]\n" + line + "\n");
+    ASSERT_FALSE(config.has_value()) << line;
+    EXPECT_NE(config.error().message.find(expected), std::string::npos) << config.error().message;
+  }
 }
 
 }  // namespace

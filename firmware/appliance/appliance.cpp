@@ -1,0 +1,321 @@
+#include "firmware/appliance/appliance.h"
+
+#include <format>
+
+#include "firmware/appliance/boot.h"
+#include "firmware/appliance/clock_floor.h"
+#include "firmware/appliance/server.h"
+#include "firmware/appliance/status_screen.h"
+#include "platform/boards/net/network_setup.h"
+#include "platform/boards/supervise/watchdog.h"
+#include "platform/boards/system/machine_state.h"
+#include "platform/boards/system/mounts.h"
+#include "platform/boards/system/power_button.h"
+#include "platform/boards/system/signals_of_life.h"
+#include "platform/boards/time/time_keeper.h"
+#include "platform/linux/machine.h"
+
+namespace tripod::appliance {
+namespace {
+
+constexpr int signal_interrupt = 2;
+constexpr int signal_user_2 = 12;
+constexpr int signal_terminate = 15;
+constexpr int signal_child_ended = 17;
+
+constexpr const char* watchdog_device = "/dev/watchdog0";
+constexpr Duration patience_to_stop = std::chrono::seconds(20);
+constexpr Duration reminder_interval = std::chrono::seconds(60);
+constexpr Duration save_interval = std::chrono::hours(1);  // of the time: one small write
+constexpr Duration show_delay = std::chrono::milliseconds(700);
+constexpr Duration show_interval = std::chrono::seconds(10);
+constexpr std::size_t screen_columns = 80;
+constexpr std::chrono::seconds shutdown_limit{120};
+
+class Appliance {
+ public:
+  Appliance(linux_os::Machine& machine, std::string version)
+      : machine_(machine),
+        version_(std::move(version)),
+        loop_(machine.loop()),
+        log_(machine.log(), "board"),
+        scope_(machine.loop()) {}
+
+  /// Turns until the machine ends.
+  void run();
+
+ private:
+  void start_network();
+  void network_changed();
+  void start_watchdog();
+  void feed();
+  void start_server();
+  void reap();
+  void wait_for_person();
+  void start_clock();
+  Task<void> keep_saving_time();
+  void write_names();
+  /// Shows the board's state soon, unless it shows already.
+  void show();
+  void show_now();
+  StatusFacts facts() const;
+  void heard(const boards::Heartbeat& heartbeat);
+  void end(boards::Ending ending, std::string_view why);
+  Task<void> shut_down(boards::Ending ending);
+
+  linux_os::Machine& machine_;
+  std::string version_;
+  linux_os::Loop& loop_;
+  Logger log_;
+  Scope scope_;
+  Booted booted_;
+  std::unique_ptr<boards::NetworkSetup> network_;
+  std::unique_ptr<Server> server_;
+  std::optional<boards::Watchdog> watchdog_;
+  std::unique_ptr<boards::TimeKeeper> time_;
+  std::unique_ptr<boards::PowerButton> power_button_;
+  boards::Heartbeat heartbeat_;
+  std::string shown_;  // what the screen shows, but for the time of day
+  std::unique_ptr<os::Operation> showing_;
+  std::unique_ptr<os::Operation> feeding_;
+  std::unique_ptr<os::Operation> reminder_;
+  bool ready_ = false;
+  bool network_was_ready_ = false;
+  bool ending_ = false;
+};
+
+void Appliance::run() {
+  boards::show_light("/sys", boards::Light::slow);
+  booted_ = boot(machine_.world().storage, log_);
+  std::ignore = boards::set_hostname(booted_.settings.hostname.empty() ? "tripod"
+                                                                       : booted_.settings.hostname);
+  write_names();
+  loop_.on_signal(signal_child_ended, [this] { reap(); });
+  loop_.on_signal(signal_terminate, [this] { end(boards::Ending::power_off, "asked by SIGTERM"); });
+  loop_.on_signal(signal_user_2, [this] { end(boards::Ending::power_off, "asked by SIGUSR2"); });
+  loop_.on_signal(signal_interrupt, [this] { end(boards::Ending::reboot, "asked by SIGINT"); });
+  power_button_ = std::make_unique<boards::PowerButton>(
+      loop_, [this] { end(boards::Ending::power_off, "power button"); });
+  start_watchdog();
+  if (booted_.config) start_network();
+  if (!booted_.problem.empty()) wait_for_person();
+  loop_.run();
+}
+
+void Appliance::start_network() {
+  network_ = std::make_unique<boards::NetworkSetup>(
+      boards::NetworkSetup::Options{
+          .plan = booted_.settings.network,
+          .hostname = booted_.settings.hostname,
+          .draw = [this] { return static_cast<std::uint32_t>(machine_.world().entropy.next()); },
+          .changed = [this] { network_changed(); }},
+      loop_, log_);
+  if (auto started = network_->start(); !started) {
+    booted_.problem += std::format("network: {}", started.error().message);
+  }
+}
+
+void Appliance::network_changed() {
+  write_names();  // DHCP may have named servers
+  show();
+  if (!network_->ready() || network_was_ready_) return;
+  network_was_ready_ = true;
+  say_phase("network");
+  start_clock();
+  if (booted_.problem.empty()) start_server();
+}
+
+void Appliance::write_names() {
+  std::vector<std::string> nameservers = booted_.settings.nameservers;
+  if (nameservers.empty() && network_) nameservers = network_->nameservers();
+  auto written =
+      boards::write_name_files(booted_.settings.hostname, booted_.settings.hosts, nameservers);
+  if (!written) log_.warn("no name files", LogField("error", written.error().to_string()));
+}
+
+void Appliance::start_clock() {
+  time_ = std::make_unique<boards::TimeKeeper>(
+      boards::TimeKeeper::Options{.floor = booted_.clock_floor,
+                                  .servers =
+                                      [this] {
+                                        const auto& named = booted_.settings.ntp_servers;
+                                        return named.empty() ? network_->ntp_servers() : named;
+                                      },
+                                  .changed = [this] { show(); }},
+      machine_.world(), loop_, log_);
+  scope_.spawn(time_->run());
+  scope_.spawn(keep_saving_time());
+}
+
+/// Only a time that servers gave is worth keeping: a wrong one would become the floor of the next
+/// boot.
+Task<void> Appliance::keep_saving_time() {
+  if (booted_.data != DataState::writable) co_return;
+  os::World world = machine_.world();
+  while (true) {
+    if (time_->synchronized()) {
+      auto saved = co_await async::run_on(world.storage_lane,
+                                          [storage = &world.storage, now = loop_.wall_now()] {
+                                            return save_time(*storage, saved_time_file, now);
+                                          });
+      if (!saved) log_.warn("time not saved", LogField("error", saved.error().to_string()));
+    }
+    const Duration pause =
+        time_->synchronized() ? save_interval : Duration(std::chrono::seconds(10));
+    if (auto slept = co_await async::sleep_for(loop_, pause); !slept) co_return;
+  }
+}
+
+void Appliance::show() {
+  if (!showing_) showing_ = loop_.call_at(loop_.now() + show_delay, [this] { show_now(); });
+}
+
+void Appliance::show_now() {
+  StatusFacts now = facts();
+  boards::write_screen(render_status(now, screen_columns));
+  // The clock on the screen goes on; a serial line scrolls, and gets only what is news.
+  now.time.clear();
+  std::string news = render_status(now, screen_columns);
+  if (news != shown_) say(render_status(facts(), screen_columns));
+  shown_ = std::move(news);
+  showing_ = loop_.call_at(loop_.now() + show_interval, [this] { show_now(); });
+}
+
+StatusFacts Appliance::facts() const {
+  StatusFacts out;
+  out.version = version_;
+  out.hostname = booted_.settings.hostname;
+  out.board = booted_.board;
+  if (network_) {
+    for (const boards::NetworkSetup::Interface& each : network_->interfaces()) {
+      StatusFacts::Interface shown{.name = each.name, .carrier = each.carrier, .addresses = {}};
+      for (const boards::IpPrefix& address : each.addresses) {
+        shown.addresses.push_back(address.to_string());
+      }
+      out.interfaces.push_back(std::move(shown));
+    }
+  }
+  if (booted_.config) out.roles = booted_.config->values.list("node", "roles");
+  out.health = "the server does not run";
+  if (server_ && server_->state().running) {
+    out.health = ready_ ? "ready: " + heartbeat_.text : "not ready: " + heartbeat_.text;
+  }
+  if (server_) {
+    out.restarts = server_->restarts();
+    out.last_end = server_->last_end();
+  }
+  out.clock = time_ ? time_->status() : "not synchronized";
+  out.time = to_rfc3339(loop_.wall_now());
+  out.problem = booted_.problem;
+  return out;
+}
+
+void Appliance::start_server() {
+  Server::Options options;
+  options.child = {.program = "/proc/self/exe",
+                   .arguments = {"run", "--config", configuration_file, "--heartbeat-fd",
+                                 std::to_string(boards::heartbeat_descriptor)},
+                   .memory_bytes_max = booted_.settings.memory_bytes_max};
+  options.crash_folder = std::string(state_folder) + "/crashes";
+  options.print = [](std::string_view line) { say(std::format("{}\n", line)); };
+  options.heard = [this](const boards::Heartbeat& heartbeat) { heard(heartbeat); };
+  server_ = std::make_unique<Server>(std::move(options), machine_.world(), loop_, scope_);
+  server_->start();
+  say_phase("server");
+}
+
+void Appliance::heard(const boards::Heartbeat& heartbeat) {
+  const bool ready = heartbeat.health == boards::Health::ready;
+  if (heartbeat != heartbeat_) show();
+  heartbeat_ = heartbeat;
+  if (ready == ready_) return;
+  ready_ = ready;
+  if (ready) say_phase("ready");
+  if (!ready) log_.warn("not ready", LogField("reason", heartbeat.text));
+  boards::show_light("/sys", ready ? boards::Light::steady : boards::Light::slow);
+}
+
+void Appliance::reap() {
+  for (const boards::ChildEnd& each : boards::reap_children()) {
+    if (!server_) continue;
+    server_->ended(each);
+    if (server_->state().running) continue;
+    ready_ = false;
+    show();
+  }
+}
+
+void Appliance::start_watchdog() {
+  auto timeout = booted_.config ? booted_.settings.watchdog_timeout : std::chrono::seconds(15);
+  if (timeout.count() == 0) return;
+  auto watchdog = boards::Watchdog::open(watchdog_device, timeout);
+  if (watchdog) {
+    watchdog_ = std::move(*watchdog);
+    log_.info("watchdog", LogField("device", watchdog_->name()),
+              LogField("timeout_s", watchdog_->timeout().count()));
+  } else {
+    log_.warn("no watchdog; process 1 reboots by itself where it can",
+              LogField("error", watchdog.error().to_string()));
+  }
+  feed();
+}
+
+void Appliance::feed() {
+  auto interval = watchdog_ ? watchdog_->timeout() / 3 : std::chrono::seconds(5);
+  feeding_ = loop_.call_at(loop_.now() + interval, [this] { feed(); });
+  std::optional<std::string> reason;
+  if (server_ && !ending_) reason = boards::reason_to_reboot(server_->state(), {}, loop_.now());
+  if (watchdog_) watchdog_->feed();
+  if (reason) end(boards::Ending::reboot, *reason);
+}
+
+void Appliance::wait_for_person() {
+  boards::show_light("/sys", boards::Light::fast);
+  log_.error("this board waits for a person:");
+  std::string_view rest = booted_.problem;
+  while (!rest.empty()) {
+    std::size_t end = rest.find('\n');
+    log_.error(rest.substr(0, end));
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  log_.error("mend it and switch the board off and on");
+  show();
+  reminder_ = loop_.call_at(loop_.now() + reminder_interval, [this] { wait_for_person(); });
+}
+
+void Appliance::end(boards::Ending ending, std::string_view why) {
+  if (ending_) return;
+  ending_ = true;
+  log_.warn(ending == boards::Ending::reboot ? "rebooting" : "switching off", LogField("why", why));
+  if (watchdog_) watchdog_->extend(shutdown_limit);
+  scope_.spawn(shut_down(ending));
+}
+
+Task<void> Appliance::shut_down(boards::Ending ending) {
+  if (server_) co_await server_->stop(patience_to_stop);
+  if (time_ && time_->synchronized() && booted_.data == DataState::writable) {
+    std::ignore = save_time(machine_.world().storage, saved_time_file, loop_.wall_now());
+  }
+  for (const char* point : {data_folder, boot_folder}) {
+    auto unmounted = boards::unmount(point);
+    if (!unmounted) std::ignore = boards::make_read_only(point);
+  }
+  log_.info("bye");
+  if (watchdog_ && ending == boards::Ending::power_off) watchdog_->disarm();
+  boards::end_machine(ending);
+  log_.error("the kernel refuses to end");  // the watchdog, or a person, may still
+}
+
+}  // namespace
+
+bool is_board() {
+  return boards::is_process_one();
+}
+
+void run_board(std::string version) {
+  open_console();
+  auto machine = linux_os::Machine::create(LogLevel::info);
+  Appliance(*machine, std::move(version)).run();
+}
+
+}  // namespace tripod::appliance

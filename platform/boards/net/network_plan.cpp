@@ -1,0 +1,108 @@
+#include "platform/boards/net/network_plan.h"
+
+#include <algorithm>
+
+namespace tripod::boards {
+namespace {
+
+constexpr std::size_t interface_name_max = 15;  // IFNAMSIZ
+
+bool is_interface_name(std::string_view name) {
+  return !name.empty() && name.size() <= interface_name_max &&
+         name.find_first_of(" /@\t") == std::string_view::npos;
+}
+
+InterfacePlan& plan_of(NetworkPlan& plan, std::string_view interface) {
+  auto found = std::ranges::find(plan.interfaces, interface, &InterfacePlan::interface);
+  if (found != plan.interfaces.end()) return *found;
+  plan.interfaces.push_back({.interface = std::string(interface), .dhcp = false, .addresses = {}});
+  return plan.interfaces.back();
+}
+
+Result<> add_item(NetworkPlan& plan, std::string_view item, std::string_view interface) {
+  std::string_view word = item;
+  if (std::size_t at = item.find('@'); at != std::string_view::npos) {
+    word = item.substr(0, at);
+    interface = item.substr(at + 1);
+    if (!is_interface_name(interface)) {
+      return fail(
+          ErrorCode::invalid,
+          std::format("\"{}\": expected an interface behind @, as 10.0.0.11/24@eth1", item));
+    }
+  }
+  InterfacePlan& own = plan_of(plan, interface);
+  if (word == "dhcp") {
+    own.dhcp = true;
+    return {};
+  }
+  auto address = parse_prefix(word);
+  if (!address) {
+    return fail(ErrorCode::invalid,
+                std::format("\"{}\": expected dhcp or an address with its network's length, as "
+                            "192.168.1.11/24 or fd00::11/64",
+                            item));
+  }
+  own.addresses.push_back(*address);
+  return {};
+}
+
+}  // namespace
+
+bool NetworkPlan::has_dhcp() const {
+  return std::ranges::any_of(interfaces, &InterfacePlan::dhcp);
+}
+
+Result<NetworkPlan> parse_network(const std::vector<std::string>& items, std::string_view interface,
+                                  const std::vector<std::string>& gateways) {
+  NetworkPlan plan;
+  if (!interface.empty() && !is_interface_name(interface)) {
+    return fail(ErrorCode::invalid,
+                std::format("\"{}\": expected an interface's name, as eth0", interface));
+  }
+  for (const std::string& item : items) {
+    if (auto added = add_item(plan, item, interface); !added) return std::unexpected(added.error());
+  }
+  if (items.empty()) plan_of(plan, interface).dhcp = true;
+  for (const std::string& text : gateways) {
+    auto gateway = parse_ip(text);
+    if (!gateway) {
+      return fail(ErrorCode::invalid,
+                  std::format("\"{}\": expected an IP address, as 192.168.1.1", text));
+    }
+    if (std::ranges::any_of(plan.gateways,
+                            [&](const Ip& other) { return other.v6 == gateway->v6; })) {
+      return fail(ErrorCode::invalid,
+                  std::format("\"{}\": expected one gateway for IPv4 and one for IPv6", text));
+    }
+    plan.gateways.push_back(*gateway);
+  }
+  return plan;
+}
+
+int choose_link(const NetworkPlan& plan, std::size_t which, const std::vector<Link>& links) {
+  const InterfacePlan& own = plan.interfaces[which];
+  int first = 0;
+  for (const Link& link : links) {
+    if (!own.interface.empty()) {
+      if (link.name == own.interface) return link.index;
+      continue;
+    }
+    bool named = std::ranges::any_of(
+        plan.interfaces, [&](const InterfacePlan& other) { return other.interface == link.name; });
+    if (link.loopback || !link.ethernet || named) continue;
+    if (first == 0 || link.index < first) first = link.index;
+  }
+  return first;
+}
+
+bool holds(const IpPrefix& network, const Ip& address) {
+  if (network.ip.v6 != address.v6) return false;
+  for (int bit = 0; bit < network.bits; ++bit) {
+    auto octet = static_cast<std::size_t>(bit / 8);
+    int mask = 0x80 >> (bit % 8);
+    if ((network.ip.octets[octet] & mask) != (address.octets[octet] & mask)) return false;
+  }
+  return true;
+}
+
+}  // namespace tripod::boards

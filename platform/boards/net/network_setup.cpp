@@ -1,0 +1,192 @@
+#include "platform/boards/net/network_setup.h"
+
+#include <algorithm>
+
+#include "platform/base/check.h"
+
+namespace tripod::boards {
+
+/// One plan and the interface that it has found.
+struct NetworkSetup::Managed {
+  const InterfacePlan* plan = nullptr;
+  int link = 0;  // 0: none yet
+  std::vector<IpPrefix> addresses;
+  std::unique_ptr<DhcpSession> dhcp;
+  std::optional<DhcpLease> lease;  // whose address is among `addresses`
+};
+
+NetworkSetup::NetworkSetup(Options options, linux_os::Loop& loop, const Logger& log)
+    : options_(std::move(options)), loop_(loop), log_(log.named("network")) {
+  for (const InterfacePlan& plan : options_.plan.interfaces) {
+    managed_.emplace_back().plan = &plan;
+  }
+}
+
+NetworkSetup::~NetworkSetup() = default;
+
+Result<> NetworkSetup::start() {
+  auto kernel = RouteSocket::open();
+  if (!kernel) return std::unexpected(kernel.error());
+  kernel_ = std::move(*kernel);
+  return kernel_->listen(loop_, [this](const LinkEvent& event) { on_link(event); });
+}
+
+bool NetworkSetup::ready() const {
+  return std::ranges::all_of(
+      managed_, [](const Managed& each) { return each.link != 0 && !each.addresses.empty(); });
+}
+
+std::vector<NetworkSetup::Interface> NetworkSetup::interfaces() const {
+  std::vector<Interface> out;
+  for (const Managed& each : managed_) {
+    auto link = std::ranges::find(links_, each.link, &Link::index);
+    bool there = each.link != 0 && link != links_.end();
+    out.push_back({.name = there ? link->name : each.plan->interface,
+                   .carrier = there && link->carrier,
+                   .addresses = each.addresses});
+  }
+  return out;
+}
+
+std::vector<std::string> NetworkSetup::nameservers() const {
+  std::vector<std::string> out;
+  for (const Managed& each : managed_) {
+    if (!each.lease) continue;
+    for (const Ip& server : each.lease->nameservers) out.push_back(server.to_string());
+  }
+  return out;
+}
+
+std::vector<std::string> NetworkSetup::ntp_servers() const {
+  std::vector<std::string> out;
+  for (const Managed& each : managed_) {
+    if (!each.lease) continue;
+    for (const Ip& server : each.lease->ntp_servers) out.push_back(server.to_string());
+  }
+  return out;
+}
+
+void NetworkSetup::on_link(const LinkEvent& event) {
+  auto known = std::ranges::find(links_, event.link.index, &Link::index);
+  if (event.removed) {
+    if (known == links_.end()) return;
+    log_.warn("interface gone", LogField("interface", event.link.name));
+    links_.erase(known);
+    for (Managed& each : managed_) {
+      if (each.link != event.link.index) continue;
+      const InterfacePlan* plan = each.plan;
+      each = Managed();
+      each.plan = plan;
+    }
+    options_.changed();
+    return;
+  }
+  bool had_carrier = known != links_.end() && known->carrier;
+  if (known == links_.end()) {
+    links_.push_back(event.link);
+    if (event.link.loopback) std::ignore = kernel_->set_up(event.link.index);
+  } else {
+    if (*known == event.link) return;
+    *known = event.link;
+  }
+  for (std::size_t i = 0; i < managed_.size(); ++i) {
+    if (managed_[i].link == 0) adopt(i);
+  }
+  if (had_carrier == event.link.carrier || event.link.loopback) return;
+  log_.info(event.link.carrier ? "cable in" : "cable out", LogField("interface", event.link.name));
+  for (Managed& each : managed_) {
+    if (each.link != event.link.index) continue;
+    if (event.link.carrier) route(each);
+    if (!each.dhcp) continue;
+    if (event.link.carrier) {
+      each.dhcp->cable_in();
+    } else {
+      each.dhcp->cable_out();
+    }
+  }
+  options_.changed();
+}
+
+/// Looks for the plan's interface and switches it on.
+void NetworkSetup::adopt(std::size_t which) {
+  Managed& managed = managed_[which];
+  managed.link = choose_link(options_.plan, which, links_);
+  if (managed.link == 0) return;
+  if (auto up = kernel_->set_up(managed.link); !up) {
+    log_.error("interface stays off", LogField("error", up.error().to_string()));
+  }
+  configure(managed);
+}
+
+bool NetworkSetup::add(Managed& managed, const IpPrefix& address) {
+  auto link = std::ranges::find(links_, managed.link, &Link::index);
+  CHECK(link != links_.end());
+  if (auto added = kernel_->add_address(managed.link, address); !added) {
+    log_.error("address refused", LogField("interface", link->name),
+               LogField("error", added.error().to_string()));
+    return false;
+  }
+  managed.addresses.push_back(address);
+  log_.info("address", LogField("interface", link->name), LogField("address", address.to_string()));
+  return true;
+}
+
+void NetworkSetup::configure(Managed& managed) {
+  for (const IpPrefix& address : managed.plan->addresses) add(managed, address);
+  route(managed);
+  if (managed.plan->dhcp) {
+    auto link = std::ranges::find(links_, managed.link, &Link::index);
+    ask_for_lease(static_cast<std::size_t>(&managed - managed_.data()), *link);
+  }
+  options_.changed();
+}
+
+void NetworkSetup::ask_for_lease(std::size_t which, const Link& link) {
+  DhcpSession::Options options{
+      .link = link, .hostname = options_.hostname, .draw = options_.draw, .changed = [this, which] {
+        take_lease(which);
+      }};
+  auto session = DhcpSession::open(std::move(options), loop_);
+  if (!session) {
+    log_.error("no DHCP", LogField("interface", link.name),
+               LogField("error", session.error().to_string()));
+    return;
+  }
+  managed_[which].dhcp = std::move(*session);
+  if (link.carrier) managed_[which].dhcp->cable_in();
+}
+
+/// The lease of before goes, the one of now comes, in the kernel's tables.
+void NetworkSetup::take_lease(std::size_t which) {
+  Managed& managed = managed_[which];
+  const std::optional<DhcpLease>& now = managed.dhcp->lease();
+  if (managed.lease && (!now || now->address != managed.lease->address)) {
+    std::ignore = kernel_->remove_address(managed.link, managed.lease->address);
+    std::erase(managed.addresses, managed.lease->address);
+    log_.warn("address given up", LogField("address", managed.lease->address.to_string()));
+  }
+  managed.lease = now;
+  if (now && std::ranges::find(managed.addresses, now->address) == managed.addresses.end()) {
+    add(managed, now->address);
+  }
+  route(managed);
+  options_.changed();
+}
+
+void NetworkSetup::route(const Managed& managed) {
+  std::vector<Ip> gateways = options_.plan.gateways;
+  const bool has_ipv4 = std::ranges::any_of(gateways, [](const Ip& each) { return !each.v6; });
+  if (!has_ipv4 && managed.lease && managed.lease->gateway) {
+    gateways.push_back(*managed.lease->gateway);
+  }
+  for (const Ip& gateway : gateways) {
+    bool reachable = std::ranges::any_of(managed.addresses,
+                                         [&](const IpPrefix& own) { return holds(own, gateway); });
+    if (!reachable) continue;
+    if (auto routed = kernel_->set_default_route(managed.link, gateway); !routed) {
+      log_.warn("no route", LogField("error", routed.error().to_string()));
+    }
+  }
+}
+
+}  // namespace tripod::boards

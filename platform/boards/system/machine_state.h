@@ -1,0 +1,54 @@
+#pragma once
+// The board as one machine: its name, its console, its random numbers, its end. Calls block; for
+// process 1.
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "platform/base/result.h"
+#include "platform/os/storage.h"
+
+namespace tripod::boards {
+
+bool is_process_one();
+
+/// Standard input, output and error are the console from now on.
+void use_console();
+
+/// As it is, on the console; without waiting for a serial line that nobody reads.
+void write_console(std::string_view text);
+/// In place of what a screen shows (the first virtual terminal), where there is one.
+void write_screen(std::string_view text);
+
+/// This process's and the kernel's. Fails with `invalid` for one the kernel does not take.
+Result<> set_hostname(const std::string& name);
+
+/// /etc/hosts and /etc/resolv.conf, which the resolver of the C library reads. `peers` are lines
+/// "ADDRESS NAME".
+Result<> write_name_files(const std::string& hostname, const std::vector<std::string>& peers,
+                          const std::vector<std::string>& nameservers);
+
+/// Value of `name=` on the kernel's command line, or empty.
+std::string kernel_argument(std::string_view name);
+std::string argument_in(std::string_view command_line, std::string_view name);
+
+/// Mixes the seed that the last run left behind into the kernel's pool, and leaves a new one for
+/// the next. The old seed counts as randomness only once: it is gone from the disk, synced, before
+/// it is used. False: there was none.
+Result<bool> seed_randomness(os::Storage& storage, const std::string& file);
+/// True when the kernel's pool is ready, so that keys may be made; waits for it until `limit` has
+/// passed.
+bool wait_for_randomness(std::chrono::milliseconds limit);
+
+enum class Ending : std::uint8_t { reboot, power_off };
+/// Syncs and ends the machine. Returns only when the kernel refuses.
+void end_machine(Ending ending);
+
+/// Ctrl-Alt-Del sends SIGINT to process 1, instead of a reboot at once.
+void take_control_alt_delete();
+
+/// Seconds since the kernel started.
+std::chrono::milliseconds uptime();
+
+}  // namespace tripod::boards

@@ -1,0 +1,124 @@
+#include <gtest/gtest.h>
+#include <linux/rtnetlink.h>
+
+#include <cstring>
+
+#include "platform/boards/net/network_plan.h"
+
+namespace tripod::boards {
+namespace {
+
+Link ethernet(int index, std::string name) {
+  Link link;
+  link.index = index;
+  link.name = std::move(name);
+  link.ethernet = true;
+  return link;
+}
+
+TEST(Ip, reads_addresses_networks_and_masks) {
+  EXPECT_EQ(parse_prefix("192.168.1.11/24")->to_string(), "192.168.1.11/24");
+  EXPECT_EQ(parse_prefix("fd00::11/64")->to_string(), "fd00::11/64");
+  for (std::string_view bad : {"192.168.1.11", "192.168.1.11/33", "192.168.1.11/0", "x/24",
+                               "fd00::1/129", "10.0.0.1/8x"}) {
+    EXPECT_FALSE(parse_prefix(bad)) << bad;
+  }
+  EXPECT_EQ(bits_of_mask(*parse_ip("255.255.240.0")), 20);
+  EXPECT_EQ(bits_of_mask(*parse_ip("255.255.255.255")), 32);
+  EXPECT_FALSE(bits_of_mask(*parse_ip("255.0.255.0")));
+}
+
+TEST(NetworkPlan, reads_items_for_several_interfaces) {
+  auto plan = parse_network({"192.168.1.11/24", "fd00::11/64", "dhcp@eth1"}, "",
+                            {"192.168.1.1", "fd00::1"});
+  ASSERT_TRUE(plan) << plan.error().message;
+  ASSERT_EQ(plan->interfaces.size(), 2U);
+  EXPECT_EQ(plan->interfaces[0].interface, "");
+  EXPECT_EQ(plan->interfaces[0].addresses.size(), 2U);
+  EXPECT_FALSE(plan->interfaces[0].dhcp);
+  EXPECT_EQ(plan->interfaces[1].interface, "eth1");
+  EXPECT_TRUE(plan->interfaces[1].dhcp);
+  EXPECT_EQ(plan->gateways.size(), 2U);
+  EXPECT_TRUE(parse_network({}, "", {})->has_dhcp()) << "DHCP when nothing is said";
+}
+
+TEST(NetworkPlan, says_what_it_would_accept) {
+  auto no_length = parse_network({"192.168.1.11"}, "", {});
+  ASSERT_FALSE(no_length);
+  EXPECT_NE(no_length.error().message.find("expected dhcp or an address with its network's length"),
+            std::string::npos);
+  EXPECT_FALSE(parse_network({"dhcp@"}, "", {}));
+  EXPECT_FALSE(parse_network({"dhcp"}, "an interface", {}));
+  EXPECT_FALSE(parse_network({"dhcp"}, "", {"192.168.1.256"}));
+  EXPECT_FALSE(parse_network({"dhcp"}, "", {"192.168.1.1", "192.168.1.2"})) << "two of one family";
+}
+
+TEST(NetworkPlan, means_the_first_ethernet_interface_that_nobody_else_names) {
+  auto plan = parse_network({"10.0.0.1/24", "dhcp@eth0"}, "", {});
+  ASSERT_TRUE(plan);
+  Link loopback = ethernet(1, "lo");
+  loopback.ethernet = false;
+  loopback.loopback = true;
+  const std::vector<Link> links = {loopback, ethernet(4, "eth2"), ethernet(2, "eth0"),
+                                   ethernet(3, "eth1")};
+  EXPECT_EQ(choose_link(*plan, 0, links), 3);
+  EXPECT_EQ(choose_link(*plan, 1, links), 2);
+  EXPECT_EQ(choose_link(*plan, 1, {loopback}), 0) << "not there yet";
+}
+
+TEST(NetworkPlan, finds_the_network_of_a_gateway) {
+  EXPECT_TRUE(holds(*parse_prefix("192.168.1.11/24"), *parse_ip("192.168.1.1")));
+  EXPECT_FALSE(holds(*parse_prefix("192.168.1.11/24"), *parse_ip("192.168.2.1")));
+  EXPECT_TRUE(holds(*parse_prefix("10.1.200.1/18"), *parse_ip("10.1.255.1")));
+  EXPECT_FALSE(holds(*parse_prefix("10.1.200.1/18"), *parse_ip("10.1.100.1")));
+  EXPECT_FALSE(holds(*parse_prefix("10.1.200.1/18"), *parse_ip("fd00::1")));
+}
+
+/// A link as the kernel would describe it, by the kernel's own structures.
+Bytes link_datagram(std::uint16_t type, int index, unsigned flags, std::string_view name) {
+  Bytes out(sizeof(nlmsghdr) + sizeof(ifinfomsg), '\0');
+  ifinfomsg info{};
+  info.ifi_type = 1;
+  info.ifi_index = index;
+  info.ifi_flags = flags;
+  std::memcpy(out.data() + sizeof(nlmsghdr), &info, sizeof(info));
+  rtattr attribute{};
+  attribute.rta_type = IFLA_IFNAME;
+  attribute.rta_len = static_cast<unsigned short>(sizeof(attribute) + name.size() + 1);
+  out.append(reinterpret_cast<const char*>(&attribute), sizeof(attribute));
+  out += name;
+  out.resize((out.size() + 4) & ~std::size_t{3}, '\0');
+  nlmsghdr header{};
+  header.nlmsg_len = static_cast<std::uint32_t>(out.size());
+  header.nlmsg_type = type;
+  std::memcpy(out.data(), &header, sizeof(header));
+  return out;
+}
+
+TEST(RouteMessage, reads_links) {
+  constexpr unsigned up = 1;
+  constexpr unsigned lower_up = 1U << 16;
+  Bytes two = link_datagram(RTM_NEWLINK, 2, up | lower_up, "eth0") +
+              link_datagram(RTM_DELLINK, 3, 0, "usb0");
+  RouteDatagram decoded = decode_route_datagram(two);
+  ASSERT_EQ(decoded.links.size(), 2U);
+  EXPECT_EQ(decoded.links[0].link.name, "eth0");
+  EXPECT_TRUE(decoded.links[0].link.up && decoded.links[0].link.carrier &&
+              decoded.links[0].link.ethernet);
+  EXPECT_FALSE(decoded.links[0].removed);
+  EXPECT_TRUE(decoded.links[1].removed);
+  EXPECT_FALSE(decoded.links[1].link.carrier);
+}
+
+TEST(RouteMessage, passes_over_what_is_malformed) {
+  Bytes whole = link_datagram(RTM_NEWLINK, 2, 1, "eth0");
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    EXPECT_TRUE(decode_route_datagram(BytesView(whole).substr(0, size)).links.empty()) << size;
+  }
+  Bytes endless = whole;
+  endless[sizeof(nlmsghdr) + sizeof(ifinfomsg)] = 0;  // an attribute of no size
+  EXPECT_TRUE(decode_route_datagram(endless).links.empty());
+}
+
+}  // namespace
+}  // namespace tripod::boards
