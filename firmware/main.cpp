@@ -7,5 +7,5 @@
 
 int main(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  return tripod::cli::run_command(arguments);
+  return tripod::cli::run_command(argv[0], arguments);
 }

@@ -42,7 +42,7 @@ class Appliance {
         scope_(machine.loop()) {}
 
   /// Turns until the machine ends.
-  void run();
+  void run(Result<> mounted);
 
  private:
   void start_network();
@@ -84,9 +84,9 @@ class Appliance {
   bool ending_ = false;
 };
 
-void Appliance::run() {
+void Appliance::run(Result<> mounted) {
   boards::show_light("/sys", boards::Light::slow);
-  booted_ = boot(machine_.world().storage, log_);
+  booted_ = boot(machine_.world().storage, std::move(mounted), log_);
   std::ignore = boards::set_hostname(booted_.settings.hostname.empty() ? "tripod"
                                                                        : booted_.settings.hostname);
   write_names();
@@ -261,10 +261,11 @@ void Appliance::start_watchdog() {
 }
 
 void Appliance::feed() {
+  if (ending_) return;  // the end has its own limit
   auto interval = watchdog_ ? watchdog_->timeout() / 3 : std::chrono::seconds(5);
   feeding_ = loop_.call_at(loop_.now() + interval, [this] { feed(); });
   std::optional<std::string> reason;
-  if (server_ && !ending_) reason = boards::reason_to_reboot(server_->state(), {}, loop_.now());
+  if (server_) reason = boards::reason_to_reboot(server_->state(), {}, loop_.now());
   if (watchdog_) watchdog_->feed();
   if (reason) end(boards::Ending::reboot, *reason);
 }
@@ -308,14 +309,14 @@ Task<void> Appliance::shut_down(boards::Ending ending) {
 
 }  // namespace
 
-bool is_board() {
-  return boards::is_process_one();
+bool is_board(std::string_view program) {
+  return boards::is_init(program);
 }
 
 void run_board(std::string version) {
-  open_console();
+  Result<> mounted = open_console();
   auto machine = linux_os::Machine::create(LogLevel::info);
-  Appliance(*machine, std::move(version)).run();
+  Appliance(*machine, std::move(version)).run(std::move(mounted));
 }
 
 }  // namespace tripod::appliance

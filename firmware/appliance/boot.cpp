@@ -6,6 +6,7 @@
 #include "firmware/appliance/drop_ins.h"
 #include "platform/base/check.h"
 #include "platform/boards/disk/block_devices.h"
+#include "platform/boards/system/files.h"
 #include "platform/boards/system/machine_state.h"
 #include "platform/boards/system/mounts.h"
 #include "platform/boards/time/clock_setting.h"
@@ -106,6 +107,20 @@ void read_configuration(Booted& booted, os::Storage& storage) {
   booted.config = std::move(*config);
 }
 
+/// What the kernel said when it died last, where the board keeps that in memory over a reset.
+void keep_panics(os::Storage& storage, const Logger& log) {
+  const std::string from = "/sys/fs/pstore";
+  const std::string to = std::string(state_folder) + "/crashes";
+  for (const std::string& name : boards::names_in(from)) {
+    const std::string record = std::format("{}/{}", from, name);
+    auto text = boards::read_text(record);
+    if (!text || !storage.make_directories(to, 0700)) continue;
+    if (!storage.replace_file(std::format("{}/kernel-{}", to, name), *text, 0600)) continue;
+    log.error("the kernel had panicked", LogField("record", "crashes/kernel-" + name));
+    std::ignore = storage.remove_file(record);
+  }
+}
+
 void prepare_data(Booted& booted, os::Storage& storage, const Logger& log) {
   if (booted.data != DataState::writable) return;
   const std::string state = state_folder;
@@ -113,6 +128,7 @@ void prepare_data(Booted& booted, os::Storage& storage, const Logger& log) {
     add_problem(booted, std::format("data partition: {}", made.error().message));
     return;
   }
+  keep_panics(storage, log);
   auto seeded = boards::seed_randomness(storage, state + "/random-seed");
   if (!seeded) log.warn("no seed kept", LogField("error", seeded.error().to_string()));
   auto copied = copy_drop_ins(storage, {.from = std::string(boot_folder) + "/pki",
@@ -150,18 +166,18 @@ void say(std::string_view text) {
   boards::write_console(text);
 }
 
-void open_console() {
-  std::ignore = boards::mount_kernel_file_systems();  // boot() tries again, and can say so
+Result<> open_console() {
+  Result<> mounted = boards::mount_kernel_file_systems();
   boards::use_console();
+  return mounted;
 }
 
-Booted boot(os::Storage& storage, const Logger& log) {
+Booted boot(os::Storage& storage, Result<> mounted, const Logger& log) {
   Booted booted;
   say_phase("init");
   boards::take_control_alt_delete();
-  if (auto mounted = boards::mount_kernel_file_systems(); !mounted) {
-    add_problem(booted, mounted.error().message);
-  }
+  boards::reboot_on_panic();
+  if (!mounted) add_problem(booted, mounted.error().message);
   booted.board = boards::kernel_argument("tripod.board");
   for (const std::string& problem : boards::load_modules("/modules")) log.warn(problem);
   say_phase("modules");

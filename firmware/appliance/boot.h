@@ -36,10 +36,10 @@ void say_phase(std::string_view name);
 /// One line, or several, on the console, as they are.
 void say(std::string_view text);
 
-/// Mounts what makes a console; the first thing of all.
-void open_console();
+/// Mounts what the kernel has and speaks on the console from then on; the first thing of all.
+Result<> open_console();
 
 /// Everything up to the network.
-Booted boot(os::Storage& storage, const Logger& log);
+Booted boot(os::Storage& storage, Result<> mounted, const Logger& log);
 
 }  // namespace tripod::appliance

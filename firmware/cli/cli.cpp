@@ -184,9 +184,9 @@ int snapshot(std::span<const std::string> arguments) {
 
 }  // namespace
 
-int run_command(std::span<const std::string> arguments) {
+int run_command(std::string_view program, std::span<const std::string> arguments) {
   // The kernel starts process 1 with arguments of its own.
-  if (appliance::is_board()) appliance::run_board(std::string(version));
+  if (appliance::is_board(program)) appliance::run_board(std::string(version));
   if (arguments.empty()) return wrong_usage("expected a command");
   const std::string& command = arguments[0];
   if (std::ranges::any_of(arguments.subspan(1),

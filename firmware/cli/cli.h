@@ -4,9 +4,11 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace tripod::cli {
 
-int run_command(std::span<const std::string> arguments);
+/// `program` as it was called: the kernel calls process 1 of a board "/init".
+int run_command(std::string_view program, std::span<const std::string> arguments);
 
 }  // namespace tripod::cli

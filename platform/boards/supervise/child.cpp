@@ -15,6 +15,7 @@ namespace {
 constexpr const char* group_folder = "/sys/fs/cgroup/server";
 constexpr std::string_view out_of_memory_score =
     "900";  // of 1000: first to go, so that the board stays
+constexpr rlim_t open_files_max = 16'384;
 constexpr int exit_not_started = 127;
 
 struct Pipe {
@@ -64,10 +65,14 @@ struct Prepared {
     limit.rlim_cur = limit.rlim_max = static_cast<rlim_t>(prepared.address_space_bytes_max);
     ::setrlimit(RLIMIT_AS, &limit);
   }
+  // A board serves more connections than the 1,024 files of a shell.
+  rlimit files{};
+  files.rlim_cur = files.rlim_max = open_files_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  int input = ::open("/dev/null", O_RDONLY);
+  int input = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (input >= 0) ::dup2(input, STDIN_FILENO);
   ::dup2(prepared.output, STDOUT_FILENO);
   ::dup2(prepared.output, STDERR_FILENO);

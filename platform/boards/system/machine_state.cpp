@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/random.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/reboot.h>
@@ -37,19 +38,29 @@ Result<> add_to_pool(BytesView seed) {
 
 }  // namespace
 
-bool is_process_one() {
-  return ::getpid() == 1;
+bool is_init(std::string_view program) {
+  return ::getpid() == 1 && program.substr(program.rfind('/') + 1) == "init";
 }
 
 void use_console() {
-  int console = ::open("/dev/console", O_RDWR | O_NOCTTY);
+  // Never waits: a serial line that is stuck must not stop the board.
+  int console = ::open("/dev/console", O_RDWR | O_NOCTTY | O_NONBLOCK);
   if (console < 0) return;  // a kernel without one; the log goes nowhere, the board still works
   for (int target : {0, 1, 2}) ::dup2(console, target);
   if (console > 2) ::close(console);
 }
 
 void write_console(std::string_view text) {
-  std::ignore = ::write(STDERR_FILENO, text.data(), text.size());
+  constexpr int patience_ms = 50;
+  while (!text.empty()) {
+    ssize_t size = ::write(STDERR_FILENO, text.data(), text.size());
+    if (size > 0) {
+      text.remove_prefix(static_cast<std::size_t>(size));
+      continue;
+    }
+    pollfd line{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+    if (errno != EAGAIN || ::poll(&line, 1, patience_ms) <= 0) return;  // the rest is lost
+  }
 }
 
 void write_screen(std::string_view text) {
@@ -133,6 +144,12 @@ bool wait_for_randomness(std::chrono::milliseconds limit) {
 void end_machine(Ending ending) {
   ::sync();
   ::reboot(ending == Ending::reboot ? RB_AUTOBOOT : RB_POWER_OFF);
+}
+
+void reboot_on_panic() {
+  constexpr std::string_view seconds = "10";
+  std::ignore = write_text("/proc/sys/kernel/panic", seconds);
+  std::ignore = write_text("/proc/sys/kernel/panic_on_oops", "1");
 }
 
 void take_control_alt_delete() {

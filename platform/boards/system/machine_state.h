@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "platform/base/result.h"
@@ -11,7 +12,9 @@
 
 namespace tripod::boards {
 
-bool is_process_one();
+/// True when the kernel started this program as its first process. Process 1 of a container is
+/// named otherwise.
+bool is_init(std::string_view program);
 
 /// Standard input, output and error are the console from now on.
 void use_console();
@@ -45,6 +48,8 @@ enum class Ending : std::uint8_t { reboot, power_off };
 /// Syncs and ends the machine. Returns only when the kernel refuses.
 void end_machine(Ending ending);
 
+/// A kernel that panics starts anew after ten seconds, instead of standing still.
+void reboot_on_panic();
 /// Ctrl-Alt-Del sends SIGINT to process 1, instead of a reboot at once.
 void take_control_alt_delete();
 
