@@ -25,14 +25,14 @@ class StateDbTest : public StoreTest {
 };
 
 TEST_F(StateDbTest, cycles_of_writes_and_compactions_do_not_grow_the_file) {
-  write_and_compact(500);
+  write_and_compact(300);
   const std::int64_t once = file_bytes();
-  for (int cycle = 0; cycle < 10; ++cycle) write_and_compact(500);
+  for (int cycle = 0; cycle < 6; ++cycle) write_and_compact(300);
   EXPECT_LT(file_bytes(), once + once / 4);
 }
 
 TEST_F(StateDbTest, vacuum_gives_free_pages_back) {
-  write_and_compact(1000);
+  write_and_compact(500);
   const std::int64_t before = file_bytes();
   ASSERT_GT(store_->db().free_bytes(), before / 2);
   store_->db().vacuum(16);
