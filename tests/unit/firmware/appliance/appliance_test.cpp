@@ -122,7 +122,7 @@ TEST(StatusScreen, shows_what_a_person_asks_for) {
   facts.roles = {"etcd", "apiserver"};
   facts.health = "ready: serves, leads etcd";
   facts.time = "2026-11-25T12:00:00Z";
-  facts.clock = "synchronized with 192.168.1.1";
+  facts.clock = "synchronized with 10.0.0.1";
   EXPECT_EQ(render_status(facts, 60),
             "------------------------------------------------------------\n"
             "tripod    0.1.0 on raspberry-pi-4\n"
@@ -131,7 +131,7 @@ TEST(StatusScreen, shows_what_a_person_asks_for) {
             "eth1      no address yet (no cable)\n"
             "roles     etcd, apiserver\n"
             "health    ready: serves, leads etcd\n"
-            "clock     2026-11-25T12:00:00Z, synchronized with 192.168.1.1\n"
+            "clock     2026-11-25T12:00:00Z, synchronized with 10.0.0.1\n"
             "------------------------------------------------------------\n");
 }
 
@@ -140,7 +140,7 @@ TEST(StatusScreen, folds_what_is_too_long_and_says_what_to_mend) {
   facts.health = "the server does not run";
   facts.problem = "tripod.ini:3: [board] address = \"x\": expected dhcp\nsecond";
   const std::string screen = render_status(facts, 40);
-  EXPECT_NE(screen.find("MEND      tripod.ini:3: [board] address =\n"), std::string::npos)
+  EXPECT_NE(screen.find("MEND      tripod.ini:3: [board] address \n          = "), std::string::npos)
       << screen;
   EXPECT_NE(screen.find("          second\n"), std::string::npos) << screen;
   std::size_t start = 0;

@@ -211,7 +211,7 @@ TEST(BoardSettings, a_board_without_the_section_asks_dhcp_and_is_named_as_the_no
 TEST(BoardSettings, say_where_the_mistake_is_and_what_is_accepted) {
   for (auto [line, expected] : {
            std::pair("address = 192.168.1.11",
-                     "t.ini:13: [board] address = \"192.168.1.11\": "
+                     "t.ini:14: [board] address = \"192.168.1.11\": "
                      "\"192.168.1.11\": expected dhcp or an address"),
            std::pair("memory-max = 1Mi", "expected an amount of memory from 32Mi on"),
            std::pair("memory-max = lots", "expected an amount of memory"),

@@ -91,7 +91,7 @@ TEST_F(KeySpaceTest, every_sort_target_works_both_ways) {
                   .sort_order = SortOrder::descend,
                   .sort_target = SortTarget::value,
                   .keys_only = true}),
-            "a= c= b= #3");
+            "a= c= b= d= #4");
 }
 
 TEST_F(KeySpaceTest, revision_filters_choose_before_the_limit) {

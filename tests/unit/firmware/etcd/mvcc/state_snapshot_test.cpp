@@ -175,6 +175,7 @@ TEST_F(StateSnapshotTest, a_store_goes_on_with_another_file_and_its_watches_with
   put("b", "2");
   store_->watches().flush();
   must<LeaseGrantResponse>(LeaseGrantRequest{.ttl = 10, .id = 5});
+  store_->commit();
   ASSERT_TRUE(store_->db().make_durable());
   // The other file is ahead: this state, and more.
   std::filesystem::copy_file(directory_ / "state.db", directory_ / "ahead.db");
