@@ -110,21 +110,35 @@ Result<> put_in_place(os::Storage& storage, const std::string& adopted, const st
 
 namespace {
 
+/// Errors of the disk are the sender's business, not this member's end: its own state is elsewhere.
 Result<> check_and_mark(const std::string& path, const std::string& vfs,
                         const SnapshotFacts& wanted, MemberId self) {
-  auto db = StateDb::open(path, vfs);
-  if (!db) return std::unexpected(db.error());
-  const auto is = [&db](const char* name, std::uint64_t value) {
-    return static_cast<std::uint64_t>(db->number(name).value_or(0)) == value;
-  };
-  if (!is("cluster_id", wanted.cluster) || !is("applied_index", wanted.index) ||
-      !is("applied_term", wanted.term) || !is("members_index", wanted.members_index)) {
+  sqlite::Options options;
+  options.vfs = vfs;
+  options.synchronous = sqlite::Synchronous::normal;
+  options.cache_kib = 64;
+  options.checkpoint_wal_pages = 0;
+  options.exclusive = false;
+  options.create = false;
+  auto database = sqlite::Database::open(path, options);
+  if (!database) return std::unexpected(database.error());
+  auto facts = read_facts(*database);
+  if (!facts) return std::unexpected(facts.error());
+  if (facts->cluster != wanted.cluster || facts->index != wanted.index ||
+      facts->term != wanted.term || facts->members_index != wanted.members_index) {
     return fail(ErrorCode::corrupt, "the snapshot is not what its sender said it was");
   }
-  db->set_number("member_id", static_cast<std::int64_t>(self));
-  db->set_number(index_fact, static_cast<std::int64_t>(wanted.index));
-  db->set_number(term_fact, static_cast<std::int64_t>(wanted.term));
-  return db->make_durable();
+  auto marked = database->execute(std::format(
+      "INSERT OR REPLACE INTO fact(name, value) VALUES('member_id', {}), ('{}', {}), ('{}', {})",
+      static_cast<std::int64_t>(self), index_fact, static_cast<std::int64_t>(wanted.index),
+      term_fact, static_cast<std::int64_t>(wanted.term)));
+  if (!marked) return marked;
+  auto counts = database->checkpoint(sqlite::Checkpoint::truncate);
+  if (!counts) return std::unexpected(counts.error());
+  if (counts->checkpointed_pages < counts->wal_pages) {
+    return fail(ErrorCode::unavailable, path + ": somebody reads it");
+  }
+  return {};
 }
 
 }  // namespace
