@@ -173,13 +173,13 @@ def test_the_json_gateway_is_nobody_without_a_token(t):
         except urllib.error.HTTPError as error:
             return json.load(error)
 
-    assert post("kv/range", {"key": "c2VjcmV0"})["error"] == NO_USER
+    assert post("kv/range", {"key": "c2VjcmV0"})["message"] == NO_USER
     token = post("auth/authenticate", {"name": "ann", "password": "annpw"})["token"]
-    assert post("kv/range", {"key": "c2VjcmV0"}, token)["error"] == DENIED
+    assert post("kv/range", {"key": "c2VjcmV0"}, token)["message"] == DENIED
     assert "header" in post("kv/range", {"key": "YS8x"}, token)
     perm = post("auth/role/get", {"role": "some"}, token)["perm"]
     assert {"permType": "READWRITE", "key": "YS8=", "range_end": "YTA="} in perm, perm
-    assert post("kv/range", {"key": "YS8x"}, "no.1")["error"] == "etcdserver: invalid auth token"
+    assert post("kv/range", {"key": "YS8x"}, "no.1")["message"] == "etcdserver: invalid auth token"
 
 
 def test_kubernetes_goes_on(t):

@@ -57,10 +57,15 @@ def run(arguments, env=None, stdin=None, timeout=60, check=True):
 class Background:
     """A client that keeps running; its output is collected line by line."""
 
-    def __init__(self, arguments, env=None):
+    def __init__(self, arguments, env=None, stdin=""):
+        """`stdin` is typed at once, and nothing after it."""
         self.arguments = [str(a) for a in arguments]
-        self.child = subprocess.Popen(self.arguments, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
+        self.child = subprocess.Popen(self.arguments, env={**os.environ, **(env or {})},
+                                      stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True, bufsize=1)
+        if stdin:
+            self.child.stdin.write(stdin)
+            self.child.stdin.flush()
         self.lines = []
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
@@ -81,6 +86,8 @@ class Background:
         self.child.wait()
         self.reader.join(2)
         self.child.stdout.close()
+        if self.child.stdin:
+            self.child.stdin.close()
         return self.lines
 
     def __enter__(self):

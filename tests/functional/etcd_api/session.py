@@ -17,7 +17,7 @@ import grpc
 import wire
 
 DEADLINE_SECONDS = 20
-TOKEN = re.compile(r"^[A-Za-z0-9]{16}\.\d+$")
+TOKEN = re.compile(r"^[A-Za-z0-9_-]{16}\.\d+$")
 REVISIONS = {"revision", "create_revision", "mod_revision", "compact_revision", "hash_revision", "rev"}
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
            ("grpc.enable_retries", 0), ("grpc.service_config_disable_resolution", 1)]
