@@ -98,8 +98,8 @@ Result<MemberId> find_place(const ClusterPlan& plan, const Options& options,
   CHECK(own != nullptr);
   for (const MemberInfo& member : existing.members) {
     if (&member == own || member.name != options.name) continue;
-    return cannot_join(options, std::format("\"{}\" is the name of member {:x} already",
-                                            options.name, member.id));
+    return cannot_join(
+        options, std::format("\"{}\" is the name of member {:x} already", options.name, member.id));
   }
   if (!own->name.empty()) {
     return fail(ErrorCode::invalid,

@@ -140,7 +140,8 @@ TEST(StatusScreen, folds_what_is_too_long_and_says_what_to_mend) {
   facts.health = "the server does not run";
   facts.problem = "tripod.ini:3: [board] address = \"x\": expected dhcp\nsecond";
   const std::string screen = render_status(facts, 40);
-  EXPECT_NE(screen.find("MEND      tripod.ini:3: [board] address \n          = "), std::string::npos)
+  EXPECT_NE(screen.find("MEND      tripod.ini:3: [board] address \n          = "),
+            std::string::npos)
       << screen;
   EXPECT_NE(screen.find("          second\n"), std::string::npos) << screen;
   std::size_t start = 0;
