@@ -22,8 +22,19 @@ class UpkeepTest : public testing::Test {
         cluster_.wait(cluster_.member(0).put({.key = std::move(key), .value = std::move(value)}));
     ASSERT_TRUE(reply) << reply.error().message;
   }
+  /// Ten keys anew.
+  static TxnRequest ten_puts(std::size_t bytes) {
+    TxnRequest txn;
+    for (int i = 0; i < 10; ++i) {
+      txn.success.push_back({PutRequest{.key = std::format("k{}", i), .value = Bytes(bytes, 'v')}});
+    }
+    return txn;
+  }
   void put_many(int count, std::size_t bytes) {
-    for (int i = 0; i < count; ++i) put(std::format("k{}", i % 10), Bytes(bytes, 'v'));
+    for (int i = 0; i < count; i += 10) {
+      auto reply = cluster_.wait(cluster_.member(0).txn(ten_puts(bytes)));
+      ASSERT_TRUE(reply) << reply.error().message;
+    }
   }
   void compact_all() {
     auto done = cluster_.wait(
@@ -116,9 +127,9 @@ TEST_F(UpkeepTest, files_stay_bounded_under_steady_writes) {
   bool ended = false;
   cluster_.scope().spawn([](SimCluster* cluster, bool* done) -> Task<void> {
     Member& member = cluster->member(0);
-    for (int i = 0; i < 1200; ++i) {
-      co_await member.put({.key = std::format("k{}", i % 10), .value = Bytes(8000, 'v')});
-      if (i % 200 == 199) co_await member.compact({.revision = member.revision()});
+    for (int i = 0; i < 120; ++i) {
+      co_await member.txn(ten_puts(8000));
+      if (i % 20 == 19) co_await member.compact({.revision = member.revision()});
     }
     *done = true;
   }(&cluster_, &ended));
@@ -199,7 +210,7 @@ TEST_F(UpkeepTest, the_leader_compacts_by_itself) {
   restart_all([](Options& options) {
     options.auto_compaction = {.mode = AutoCompactionSetting::Mode::revision, .revisions = 10};
   });
-  put_many(50, 10);
+  for (int i = 0; i < 30; ++i) put(std::format("k{}", i % 5), "v");
   const Revision newest = cluster_.member(0).revision();
   cluster_.run_for(minutes(6));
   for (std::size_t node = 0; node < 3; ++node) {

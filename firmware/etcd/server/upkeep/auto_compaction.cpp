@@ -35,11 +35,12 @@ void AutoCompaction::note(Revision revision) {
   if (noted_.size() > kept) noted_.pop_front();
 }
 
-std::optional<Revision> AutoCompaction::due(MonotonicTime now, bool leading) const {
+std::optional<Revision> AutoCompaction::due(MonotonicTime now, Revision revision,
+                                            bool leading) const {
   CHECK(!noted_.empty(), "note() comes first");
   if (!leading) return std::nullopt;
   if (setting_.mode == AutoCompactionSetting::Mode::revision) {
-    const Revision wanted = noted_.back() - setting_.revisions;
+    const Revision wanted = revision - setting_.revisions;
     if (wanted <= 0 || wanted == last_revision_) return std::nullopt;
     return wanted;
   }

@@ -26,8 +26,8 @@ class AutoCompaction {
   Duration interval() const;
   /// The revision now.
   void note(Revision revision);
-  /// An interval after note(): what to compact, if this member leads.
-  std::optional<Revision> due(MonotonicTime now, bool leading) const;
+  /// An interval after note(): what to compact, if this member leads and `revision` is the newest.
+  std::optional<Revision> due(MonotonicTime now, Revision revision, bool leading) const;
   /// That was done, or is compacted already.
   void compacted(MonotonicTime now, Revision revision);
 

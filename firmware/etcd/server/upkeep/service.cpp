@@ -120,7 +120,7 @@ Task<void> Member::Implementation::compact_automatically() {
     schedule.note(store->space().revision());
     if (!co_await async::sleep_for(world.clock, schedule.interval())) co_return;
     const bool leading = leadership.role == raft::Role::leader;
-    const auto due = schedule.due(world.clock.now(), leading);
+    const auto due = schedule.due(world.clock.now(), store->space().revision(), leading);
     if (!due) continue;
     auto reply = co_await write<CompactionResponse>(CompactionRequest{.revision = *due},
                                                     Credentials::board());
