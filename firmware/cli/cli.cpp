@@ -10,6 +10,7 @@
 
 #include "firmware/appliance/appliance.h"
 #include "firmware/cli/arguments.h"
+#include "firmware/cli/init_command.h"
 #include "firmware/cli/pki_command.h"
 #include "firmware/cli/snapshot_command.h"
 #include "firmware/cli/version.h"
@@ -32,8 +33,12 @@ constexpr std::string_view usage =
     "  check-config FILE [--no-files] [--section.key=value ...]\n"
     "                                                  say what is wrong with a configuration;\n"
     "                                                  --no-files: where its certificates are not\n"
+    "  init --dir DIR --address IP/PREFIX[,IP/PREFIX...] [--boards N] [--gateway IP]\n"
+    "       [--nameservers IP,...] [--ntp-servers NAME,...] [--names NAME,...]\n"
+    "       [--service-cidr 10.96.0.0/16] [--token tripod]\n"
+    "                                                  make what the cards of a new cluster need\n"
     "  pki init --dir DIR --board NAME=IP[,NAME=IP...] [--service-cidr 10.96.0.0/16]\n"
-    "                                                  make authorities and certificates\n";
+    "           [--names NAME,...]                     make authorities and certificates\n";
 constexpr std::string_view usage_end =
     "  version                                         print the version\n";
 
@@ -162,6 +167,14 @@ int run(std::span<const std::string> arguments) {
   return exit_code;
 }
 
+int init(std::span<const std::string> arguments) {
+  auto machine = linux_os::Machine::create(LogLevel::error);
+  auto done = init_cluster(machine->world(), arguments);
+  if (!done) return complain(done.error().message);
+  print(stdout, *done);
+  return 0;
+}
+
 int pki(std::span<const std::string> arguments) {
   if (arguments.empty() || arguments[0] != "init") return wrong_usage("pki: expected \"init\"");
   auto machine = linux_os::Machine::create(LogLevel::error);
@@ -196,6 +209,7 @@ int run_command(std::string_view program, std::span<const std::string> arguments
   }
   if (command == "run") return run(arguments.subspan(1));
   if (command == "check-config") return check_config(arguments.subspan(1));
+  if (command == "init") return init(arguments.subspan(1));
   if (command == "pki") return pki(arguments.subspan(1));
   if (command == "snapshot") return snapshot(arguments.subspan(1));
   if (command == "version" || command == "--version") {

@@ -17,11 +17,6 @@ constexpr unsigned public_mode = 0644;
 constexpr unsigned private_mode = 0600;
 constexpr std::size_t pem_file_bytes_max = 64 * 1024;
 
-struct BoardName {
-  std::string name;
-  std::string ip;
-};
-
 /// "board-1=192.168.1.11,board-2=192.168.1.12".
 Result<std::vector<BoardName>> parse_boards(std::string_view text) {
   std::vector<BoardName> boards;
@@ -122,8 +117,7 @@ struct Wanted {
   pki::CertificateRequest request;
 };
 
-std::vector<Wanted> kubernetes_certificates(const std::vector<BoardName>& boards,
-                                            const std::string& service_ip) {
+std::vector<Wanted> kubernetes_certificates(const PkiPlan& plan, const std::string& service_ip) {
   std::vector<std::string> server_names = {"localhost",
                                            "127.0.0.1",
                                            service_ip,
@@ -131,14 +125,15 @@ std::vector<Wanted> kubernetes_certificates(const std::vector<BoardName>& boards
                                            "kubernetes.default",
                                            "kubernetes.default.svc",
                                            "kubernetes.default.svc.cluster.local"};
-  for (const BoardName& board : boards) {
+  for (const BoardName& board : plan.boards) {
     server_names.push_back(board.name);
     server_names.push_back(board.ip);
   }
+  server_names.insert(server_names.end(), plan.names.begin(), plan.names.end());
   std::vector<Wanted> wanted = {
       {"admin",
        {.common_name = "kubernetes-admin", .organization = "system:masters", .client = true}}};
-  for (const BoardName& board : boards) {
+  for (const BoardName& board : plan.boards) {
     wanted.push_back({board.name + "/apiserver",
                       {.common_name = "kube-apiserver", .names = server_names, .server = true}});
     wanted.push_back(
@@ -148,17 +143,17 @@ std::vector<Wanted> kubernetes_certificates(const std::vector<BoardName>& boards
   return wanted;
 }
 
-std::vector<Wanted> etcd_certificates(const std::vector<BoardName>& boards) {
+std::vector<Wanted> etcd_certificates(const PkiPlan& plan) {
   std::vector<Wanted> wanted = {{"etcd-client", {.common_name = "root", .client = true}}};
-  for (const BoardName& board : boards) {
+  for (const BoardName& board : plan.boards) {
+    std::vector<std::string> names = {board.name, board.ip, "localhost", "127.0.0.1"};
+    names.insert(names.end(), plan.names.begin(), plan.names.end());
     wanted.push_back({board.name + "/apiserver-etcd-client",
                       {.common_name = "kube-apiserver-etcd-client", .client = true}});
     for (const char* use : {"etcd-server", "etcd-peer"}) {
-      wanted.push_back({board.name + "/" + use,
-                        {.common_name = board.name,
-                         .names = {board.name, board.ip, "localhost", "127.0.0.1"},
-                         .server = true,
-                         .client = true}});
+      wanted.push_back(
+          {board.name + "/" + use,
+           {.common_name = board.name, .names = names, .server = true, .client = true}});
     }
   }
   return wanted;
@@ -166,35 +161,44 @@ std::vector<Wanted> etcd_certificates(const std::vector<BoardName>& boards) {
 
 }  // namespace
 
-Result<std::string> pki_init(os::World world, std::span<const std::string> arguments) {
-  auto flags = parse_flags(arguments, {"dir", "board", "service-cidr"});
-  if (!flags) return std::unexpected(flags.error());
-  auto boards = parse_boards(flags->get("board"));
-  if (!boards) return std::unexpected(boards.error());
-  auto service_ip = first_service_address(flags->get("service-cidr", "10.96.0.0/16"));
-  if (!service_ip) return service_ip;
-  if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
-
-  Folder folder(world, flags->get("dir"));
+Result<int> make_pki(os::World world, const PkiPlan& plan) {
+  auto service_ip = first_service_address(plan.service_cidr);
+  if (!service_ip) return std::unexpected(service_ip.error());
+  Folder folder(world, plan.folder);
   if (auto made = folder.make(""); !made) return std::unexpected(made.error());
-  for (const BoardName& board : *boards) {
+  for (const BoardName& board : plan.boards) {
     if (auto made = folder.make(board.name); !made) return std::unexpected(made.error());
   }
   auto kubernetes = folder.authority("ca", "tripod");
   if (!kubernetes) return std::unexpected(kubernetes.error());
   auto etcd = folder.authority("etcd-ca", "tripod-etcd");
   if (!etcd) return std::unexpected(etcd.error());
-  for (Wanted& wanted : kubernetes_certificates(*boards, *service_ip)) {
+  for (Wanted& wanted : kubernetes_certificates(plan, *service_ip)) {
     if (auto done = folder.issue(*kubernetes, wanted.name, std::move(wanted.request)); !done) {
       return std::unexpected(done.error());
     }
   }
-  for (Wanted& wanted : etcd_certificates(*boards)) {
+  for (Wanted& wanted : etcd_certificates(plan)) {
     if (auto done = folder.issue(*etcd, wanted.name, std::move(wanted.request)); !done) {
       return std::unexpected(done.error());
     }
   }
-  return std::format("{}: {} certificates made\n", flags->get("dir"), folder.made());
+  return folder.made();
+}
+
+Result<std::string> pki_init(os::World world, std::span<const std::string> arguments) {
+  auto flags = parse_flags(arguments, {"dir", "board", "service-cidr", "names"});
+  if (!flags) return std::unexpected(flags.error());
+  auto boards = parse_boards(flags->get("board"));
+  if (!boards) return std::unexpected(boards.error());
+  if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
+  PkiPlan plan{.folder = flags->get("dir"),
+               .boards = std::move(*boards),
+               .service_cidr = flags->get("service-cidr", default_service_cidr),
+               .names = ini::split_list(flags->get("names"))};
+  auto made = make_pki(world, plan);
+  if (!made) return std::unexpected(made.error());
+  return std::format("{}: {} certificates made\n", plan.folder, *made);
 }
 
 }  // namespace tripod::cli

@@ -4,11 +4,32 @@
 
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "platform/base/result.h"
 #include "platform/os/board.h"
 
 namespace tripod::cli {
+
+constexpr std::string_view default_service_cidr = "10.96.0.0/16";
+
+struct BoardName {
+  std::string name;
+  std::string ip;
+};
+
+struct PkiPlan {
+  std::string folder;
+  std::vector<BoardName> boards;
+  std::string service_cidr{default_service_cidr};
+  /// Further DNS names and addresses that clients reach the servers by.
+  std::vector<std::string> names = {};
+};
+
+/// Makes what is missing below the plan's folder and keeps what is there; returns how many pairs it
+/// made. The folder afterwards: the authorities, admin, etcd-client, and one folder per board.
+Result<int> make_pki(os::World world, const PkiPlan& plan);
 
 /// Makes what is missing and keeps what is there, so that a board can be added later. The last line
 /// of the result says what was made.

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """tests/qemu/run.py [STORY...] [--only TEST] [--keep] [--list]: runs the stories of this folder: images, cards, and emulated
-boards that start from them. Needs build/aarch64. The last line is `N passed, N failed`."""
+boards that start from them. Needs build/release and build/aarch64. The last line is `N passed, N failed`."""
 
 import argparse
 import importlib

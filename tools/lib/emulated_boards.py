@@ -1,4 +1,4 @@
-"""Boards emulated by QEMU that start from images as a card has them: what tests/qemu stands on.
+"""Boards emulated by QEMU that start from images as a card has them: shared by tools/qemu and tests/qemu.
 
 Nothing here needs root. Per board there are two processes: the disk (power_cut_disk.py), and QEMU with the kernel and the
 initramfs taken out of the image's own boot partition. The network is a switch (board_switch.py) that the boards plug into by
@@ -234,12 +234,17 @@ class EmulatedCluster:
         for board in self.boards:
             card = self.cards / board.name
             ini = card / "tripod.ini"
-            ini.write_text(render_ini(ini.read_text(), self.options.overrides or {}))
+            ini.write_text(render_ini(ini.read_text(), self.overrides_of(board)))
             if board.row.name not in made:
                 made[board.row.name] = image_command.collect(board.row.name, binary=self.binary_of(board.row))
             image_command.write(made[board.row.name], board.image, ini, card / "pki", compress=False)
             board.insert_card()
         self.write_client_files()
+
+    def overrides_of(self, board):
+        """Only the first board has a balancer to say something about."""
+        return {key: value for key, value in (self.options.overrides or {}).items()
+                if key[0] != "balancer" or board is self.boards[0]}
 
     def binary_of(self, row):
         return (self.options.binaries or {}).get(row.text("board", "preset"))

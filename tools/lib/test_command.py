@@ -77,9 +77,12 @@ def run_stories(tally, folder):
 
 
 def run_qemu(tally):
-    if not build(tally, "aarch64", "tripod"):
+    if not build(tally, "release", "tripod", "hollow-node") or not build(tally, "aarch64", "tripod"):
         return
-    run_stories(tally, "qemu")
+    title("image and emulator tools")
+    ready = tally.add("tools/qemu", subprocess.run([ROOT / "tools/qemu", "install"]).returncode == 0)
+    if ready and bring_peers(tally):
+        run_stories(tally, "qemu")
 
 
 def run_cross(tally):
