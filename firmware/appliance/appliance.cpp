@@ -6,6 +6,7 @@
 #include "firmware/appliance/clock_floor.h"
 #include "firmware/appliance/server.h"
 #include "firmware/appliance/status_screen.h"
+#include "platform/boards/net/mdns_responder.h"
 #include "platform/boards/net/network_setup.h"
 #include "platform/boards/supervise/watchdog.h"
 #include "platform/boards/system/machine_state.h"
@@ -53,6 +54,8 @@ class Appliance {
   void reap();
   void wait_for_person();
   void start_clock();
+  void announce_name();
+  void name_taken(const boards::Ip& other);
   Task<void> keep_saving_time();
   void write_names();
   /// Shows the board's state soon, unless it shows already.
@@ -72,6 +75,8 @@ class Appliance {
   std::unique_ptr<boards::NetworkSetup> network_;
   std::unique_ptr<Server> server_;
   std::optional<boards::Watchdog> watchdog_;
+  std::map<int, std::unique_ptr<boards::MdnsResponder>> responders_;  // by interface
+  std::string name_taken_by_;
   std::unique_ptr<boards::TimeKeeper> time_;
   std::unique_ptr<boards::PowerButton> power_button_;
   boards::Heartbeat heartbeat_;
@@ -117,12 +122,51 @@ void Appliance::start_network() {
 
 void Appliance::network_changed() {
   write_names();  // DHCP may have named servers
+  announce_name();
   show();
   if (!network_->ready() || network_was_ready_) return;
   network_was_ready_ = true;
   say_phase("network");
   start_clock();
   if (booted_.problem.empty()) start_server();
+}
+
+/// "<hostname>.local" on each interface that has an address.
+void Appliance::announce_name() {
+  for (const boards::NetworkSetup::Interface& each : network_->interfaces()) {
+    if (each.link == 0 || each.addresses.empty()) continue;
+    auto& responder = responders_[each.link];
+    if (!responder) {
+      boards::MdnsResponder::Options options{.link = each.link,
+                                             .interface = each.name,
+                                             .hostname = booted_.settings.hostname,
+                                             .conflict = {}};
+      options.conflict = [this](const boards::Ip& other) { name_taken(other); };
+      auto opened = boards::MdnsResponder::open(std::move(options), loop_);
+      if (!opened) {
+        log_.warn("no name in .local", LogField("error", opened.error().to_string()));
+        continue;
+      }
+      responder = std::move(*opened);
+    }
+    std::vector<boards::Ip> addresses;
+    for (const boards::IpPrefix& address : each.addresses) addresses.push_back(address.ip);
+    responder->announce(std::move(addresses));
+  }
+}
+
+void Appliance::name_taken(const boards::Ip& other) {
+  // Our own address on another interface is no stranger.
+  for (const boards::NetworkSetup::Interface& each : network_->interfaces()) {
+    for (const boards::IpPrefix& address : each.addresses) {
+      if (address.ip == other) return;
+    }
+  }
+  if (name_taken_by_ == other.to_string()) return;
+  name_taken_by_ = other.to_string();
+  log_.error("another board has this board's name; give one of them another [board] hostname",
+             LogField("name", booted_.settings.hostname), LogField("other", name_taken_by_));
+  show();
 }
 
 void Appliance::write_names() {
@@ -207,6 +251,10 @@ StatusFacts Appliance::facts() const {
   out.clock = time_ ? time_->status() : "not synchronized";
   out.time = to_rfc3339(loop_.wall_now());
   out.problem = booted_.problem;
+  if (!name_taken_by_.empty()) {
+    out.problem += std::format("{}{} has the same name; give one of them another [board] hostname",
+                               out.problem.empty() ? "" : "\n", name_taken_by_);
+  }
   return out;
 }
 

@@ -1,6 +1,6 @@
 // What a board hears from its network and its kernel before it knows anybody: DHCP packets, time
-// answers, rtnetlink datagrams, and the first bytes of its disks. The first byte chooses the
-// decoder.
+// answers, multicast DNS, rtnetlink datagrams, and the first bytes of its disks. The first byte
+// chooses the decoder.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include "platform/boards/disk/partition_table.h"
 #include "platform/boards/disk/superblock.h"
 #include "platform/boards/net/dhcp_client.h"
+#include "platform/boards/net/mdns_message.h"
 #include "platform/boards/net/route_message.h"
 #include "platform/boards/time/sntp.h"
 
@@ -52,11 +53,12 @@ void disk(BytesView input) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   BytesView input(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0: dhcp(input); break;
     case 1: std::ignore = boards::decode_sntp_answer(input, 0x3030303030303030, {}, {}, {}); break;
     case 2: std::ignore = boards::decode_route_datagram(input); break;
-    default: disk(input); break;
+    case 3: disk(input); break;
+    default: std::ignore = boards::decode_mdns(input); break;
   }
   return 0;
 }

@@ -41,7 +41,8 @@ std::vector<NetworkSetup::Interface> NetworkSetup::interfaces() const {
   for (const Managed& each : managed_) {
     auto link = std::ranges::find(links_, each.link, &Link::index);
     bool there = each.link != 0 && link != links_.end();
-    out.push_back({.name = there ? link->name : each.plan->interface,
+    out.push_back({.link = there ? each.link : 0,
+                   .name = there ? link->name : each.plan->interface,
                    .carrier = there && link->carrier,
                    .addresses = each.addresses});
   }

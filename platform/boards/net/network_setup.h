@@ -32,6 +32,7 @@ class NetworkSetup {
   bool ready() const;
 
   struct Interface {
+    int link = 0;  // 0: not there (yet)
     std::string name;
     bool carrier = false;
     std::vector<IpPrefix> addresses;
