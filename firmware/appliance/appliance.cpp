@@ -242,7 +242,8 @@ StatusFacts Appliance::facts() const {
   if (booted_.config) out.roles = booted_.config->values.list("node", "roles");
   out.health = "the server does not run";
   if (server_ && server_->state().running) {
-    out.health = ready_ ? "ready: " + heartbeat_.text : "not ready: " + heartbeat_.text;
+    const std::string text = heartbeat_.text.empty() ? "starting" : heartbeat_.text;
+    out.health = (ready_ ? "ready: " : "not ready: ") + text;
   }
   if (server_) {
     out.restarts = server_->restarts();
@@ -289,6 +290,7 @@ void Appliance::reap() {
     server_->ended(each);
     if (server_->state().running) continue;
     ready_ = false;
+    heartbeat_ = {};  // the next server's first one is news
     show();
   }
 }
