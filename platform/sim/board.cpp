@@ -267,4 +267,10 @@ void SimBoard::power_on() {
   queue_.power_on();
 }
 
+void SimBoard::restart_processes() {
+  queue_.power_off();
+  disk_.reopen();
+  queue_.power_on();
+}
+
 }  // namespace tripod::sim

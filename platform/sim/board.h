@@ -148,6 +148,9 @@ class SimBoard {
   void power_off();
   /// Nothing when it is on.
   void power_on();
+  /// The processes die and the power stays: drops queued events; the disk keeps all that was
+  /// written.
+  void restart_processes();
 
  private:
   std::string name_;

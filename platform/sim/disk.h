@@ -7,6 +7,7 @@
 // reaches no disk.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,6 +23,16 @@ namespace tripod::sim {
 
 enum class DiskError : std::uint8_t { none, io, full };
 
+/// What a power cut does to the changes of a file that were not synced.
+enum class Loss : std::uint8_t {
+  everything,  // none of them arrived
+  a_tail,      // the first ones did
+  some,        // any of them did: the drive reorders
+  torn,        // as some, and of a write any of its sectors
+  flipped      // as some, and bits of what arrived are wrong
+};
+inline constexpr std::size_t kinds_of_loss = 5;
+
 /// A file with its past since the last sync. Held by whoever has it open, also after a crash.
 class DiskFile {
  public:
@@ -30,7 +41,7 @@ class DiskFile {
   void truncate(std::size_t size);
   void sync();
   /// What a crash leaves; nothing when the file itself was never synced and is gone.
-  std::optional<Bytes> after_crash(Random& random) const;
+  std::optional<Bytes> after_crash(Random& random, Loss loss) const;
 
  private:
   struct Change {
@@ -38,7 +49,9 @@ class DiskFile {
     Bytes data;
     bool truncates = false;
   };
-  static void apply(Bytes& content, const Change& change, std::size_t bytes);
+  static void apply(Bytes& content, const Change& change);
+  /// The change as it arrived: torn or with wrong bits.
+  static void apply_damaged(Bytes& content, Change change, Random& random, Loss loss);
 
   Bytes current_;
   Bytes durable_;
@@ -67,9 +80,19 @@ class Disk {
   /// The power goes: from now on every change fails with io and does nothing. Close what is open,
   /// then crash().
   void cut_power() { tripped_ = true; }
-  /// The power comes back: unsynced changes are lost, torn or reordered. Files opened before are
-  /// cut off from the disk.
+  /// The power comes back: unsynced changes are lost, torn, reordered or damaged. Files opened
+  /// before are cut off from the disk.
   void crash();
+  /// The process that used it died, the power did not go: everything written is there. Files opened
+  /// before are cut off from the disk.
+  void reopen();
+  /// What crash() would leave if the power went now; chance comes from `random`.
+  using Image = std::map<std::string, Bytes>;
+  Image image_after_cut(Random& random, Loss loss) const;
+  /// Makes the disk hold that, all of it synced.
+  void restore(const Image& image);
+  /// Called before each operation that changes something.
+  void set_observer(std::function<void()> observer) { observer_ = std::move(observer); }
   /// The power goes in the middle of what the caller is doing: before the n-th write or sync from
   /// now, as by cut_power(). tripped() tells.
   void trip_after(std::uint64_t operations) { trip_in_ = operations + 1; }
@@ -79,8 +102,10 @@ class Disk {
   /// From now on a sync says it is done and does nothing: a cheat that tests must notice.
   void ignore_syncs() { syncs_ignored_ = true; }
   bool syncs_ignored() const { return syncs_ignored_; }
-  /// The n-th write or sync from now fails once.
+  /// The n-th write or sync from now fails once; failed() tells that it did.
   void fail_after(std::uint64_t operations, DiskError error);
+  bool failed() const { return failed_; }
+  void fail_never() { fail_in_ = 0; }
   void set_capacity(std::uint64_t bytes) { capacity_bytes_ = bytes; }
   std::uint64_t capacity_bytes() const { return capacity_bytes_; }
 
@@ -94,6 +119,8 @@ class Disk {
   DiskError admit(std::uint64_t life, std::uint64_t grow_bytes, bool is_sync);
 
  private:
+  void begin_life();
+
   std::string name_;
   Random& random_;
   std::map<std::string, std::shared_ptr<DiskFile>> files_;
@@ -106,6 +133,8 @@ class Disk {
   bool syncs_ignored_ = false;
   std::uint64_t fail_in_ = 0;
   DiskError failure_ = DiskError::none;
+  bool failed_ = false;
+  std::function<void()> observer_;
   std::unique_ptr<sqlite3_vfs> vfs_;
 };
 
