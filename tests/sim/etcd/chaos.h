@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "firmware/etcd/mvcc/revision.h"
 #include "platform/base/time.h"
 
 namespace tripod::etcd::robustness {
@@ -14,12 +15,14 @@ namespace tripod::etcd::robustness {
 enum class Fault : std::uint8_t {
   none,
   disk_ignores_syncs,     // an fsync that does nothing
+  votes_are_forgotten,    // a vote that does not outlive a restart, and so may be given twice
   reads_are_stale,        // linearizable reads answered by one member alone
   watch_resumes_too_late  // an event dropped at each reconnect
 };
 
 struct RunOptions {
   std::uint64_t seed = 1;
+  std::size_t members = 0;  // 0: three, and five in every fourth seed
   Duration chaos = std::chrono::seconds(20);
   Fault fault = Fault::none;
 };
@@ -31,6 +34,10 @@ struct RunResult {
   std::size_t unanswered = 0;  // they may have happened
   std::size_t crashes = 0;
   std::size_t crashes_in_a_write = 0;  // between two operations of the disk
+  std::size_t disk_errors = 0;
+  std::size_t hand_overs = 0;
+  std::size_t comparisons = 0;  // of members at the same index
+  Revision compacted = 0;
   std::int64_t revisions = 0;
 };
 

@@ -26,20 +26,27 @@ TEST_P(EtcdSimulation, every_seed_keeps_every_promise_and_repeats_exactly) {
     sum.answered += first.answered;
     sum.crashes += first.crashes;
     sum.crashes_in_a_write += first.crashes_in_a_write;
+    sum.disk_errors += first.disk_errors;
+    sum.hand_overs += first.hand_overs;
+    sum.comparisons += first.comparisons;
+    sum.compacted = std::max(sum.compacted, first.compacted);
     if (seed % 5 != 0) continue;
     ASSERT_EQ(run({.seed = seed}).trace_hash, first.trace_hash) << seed << " does not repeat";
   }
   // The runs must have done something worth checking.
   EXPECT_GT(sum.answered, share * 50);
   EXPECT_GT(sum.crashes, share);
-  EXPECT_GT(sum.crashes_in_a_write, 0U);
+  EXPECT_GT(sum.crashes_in_a_write + sum.disk_errors, 0U);
+  EXPECT_GT(sum.hand_overs, 0U);
+  EXPECT_GT(sum.comparisons, share);
+  EXPECT_GT(sum.compacted, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, EtcdSimulation, testing::Range<std::uint64_t>(0, 4));
 
 /// Ends the process at the first broken promise, as a CHECK in a member does.
 void run_until_caught(Fault fault) {
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
     const RunResult result = run({.seed = seed, .fault = fault});
     if (result.violations.empty()) continue;
     std::fprintf(stderr, "seed %llu: broken promise: %s", static_cast<unsigned long long>(seed),
@@ -50,6 +57,10 @@ void run_until_caught(Fault fault) {
 
 TEST(EtcdSimulationDeathTest, a_disk_that_ignores_syncs_is_noticed) {
   EXPECT_DEATH(run_until_caught(Fault::disk_ignores_syncs), "broken promise|lost|corrupt|missing");
+}
+
+TEST(EtcdSimulationDeathTest, a_vote_that_may_be_given_twice_is_noticed) {
+  EXPECT_DEATH(run_until_caught(Fault::votes_are_forgotten), "both lead term|CHECK failed");
 }
 
 TEST(EtcdSimulationDeathTest, reads_from_one_member_alone_are_noticed) {

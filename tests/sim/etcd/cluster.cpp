@@ -4,6 +4,7 @@
 #include <format>
 
 #include "firmware/etcd/join.h"
+#include "firmware/etcd/raft/log_store.h"
 
 namespace tripod::etcd {
 namespace {
@@ -13,24 +14,11 @@ std::string ip_of(std::size_t node) {
 }
 
 /// What crashed is never destroyed, only forgotten: its coroutines will not run to their end.
-/// Reachable, so that it does not count as leaked.
-std::vector<std::unique_ptr<Member>>& graveyard() {
-  static auto* members = new std::vector<std::unique_ptr<Member>>;
-  return *members;
-}
-std::vector<std::unique_ptr<metrics::Registry>>& old_metrics() {
-  static auto* registries = new std::vector<std::unique_ptr<metrics::Registry>>;
-  return *registries;
-}
-
-std::vector<std::shared_ptr<void>>& old_networks() {
-  static auto* networks = new std::vector<std::shared_ptr<void>>;
-  return *networks;
-}
-
-sim::SimFabric& make_fabric(sim::Simulation& simulation, sim::Links& links) {
-  static auto* fabrics = new std::vector<std::unique_ptr<sim::SimFabric>>;
-  return *fabrics->emplace_back(std::make_unique<sim::SimFabric>(simulation, links));
+/// Reachable, so that it does not count as leaked. It costs megabytes a seed: a hunt through
+/// thousands of seeds takes many processes (tools/sim).
+void keep_for_ever(std::shared_ptr<void> thing) {
+  static auto* things = new std::vector<std::shared_ptr<void>>;
+  things->push_back(std::move(thing));
 }
 
 }  // namespace
@@ -114,11 +102,14 @@ class SimCluster::BoardNetwork final : public os::Network {
   std::vector<std::weak_ptr<std::unique_ptr<os::Stream>>> streams_;
 };
 
-SimCluster::SimCluster(std::uint64_t seed)
+SimCluster::SimCluster(std::uint64_t seed, Setup setup)
     : simulation_(seed),
-      fabric_(make_fabric(simulation_, links_)),
-      client_(std::make_unique<sim::SimBoard>(simulation_, fabric_, "client", "10.0.0.99")),
-      scope_(std::make_unique<Scope>(client_->queue())) {
+      fabric_(std::make_unique<sim::SimFabric>(simulation_, links_)),
+      client_(std::make_unique<sim::SimBoard>(simulation_, *fabric_, "client", "10.0.0.99")),
+      scope_(std::make_unique<Scope>(client_->queue())),
+      change_(std::move(setup.change)),
+      founders_(setup.size),
+      nodes_(setup.size) {
   if (std::getenv("TRIPOD_TRACE") != nullptr) {
     simulation_.set_trace_observer([](MonotonicTime when, std::string_view line) {
       std::fprintf(stderr, "%10.3f %.*s\n",
@@ -126,14 +117,14 @@ SimCluster::SimCluster(std::uint64_t seed)
                    static_cast<int>(line.size()), line.data());
     });
   }
-  for (std::size_t node = 0; node < size; ++node) {
+  for (std::size_t node = 0; node < boards(); ++node) {
     make_board(node);
-    start(node);
+    if (setup.start) start(node);
   }
 }
 
 void SimCluster::make_board(std::size_t node) {
-  nodes_[node].board = std::make_unique<sim::SimBoard>(simulation_, fabric_,
+  nodes_[node].board = std::make_unique<sim::SimBoard>(simulation_, *fabric_,
                                                        std::format("node{}", node), ip_of(node));
 }
 
@@ -159,6 +150,8 @@ SimCluster::~SimCluster() {
     if (running(node)) stop(node);
   }
   run_until([this] { return scope_->idle(); }, std::chrono::minutes(1));
+  // Members that crashed hold on to it, and so do streams that nobody has accepted yet.
+  keep_for_ever(std::shared_ptr<void>(std::move(fabric_)));
 }
 
 Options SimCluster::options(std::size_t node) const {
@@ -166,7 +159,7 @@ Options SimCluster::options(std::size_t node) const {
   options.name = std::format("node{}", node);
   options.data_dir = "/data";
   options.initial_cluster_token = "sim";
-  for (std::size_t other = 0; other < size; ++other) {
+  for (std::size_t other = 0; other < founders_; ++other) {
     if (other > 0) options.initial_cluster += ',';
     options.initial_cluster += std::format("node{}=https://{}:2380", other, ip_of(other));
   }
@@ -187,7 +180,7 @@ os::World SimCluster::world_of(Node& node) {
           board.crypto_lane, board.entropy, board.board,   board.log};
 }
 
-Result<> SimCluster::try_start(std::size_t index, const std::function<void(Options&)>& change) {
+Result<> SimCluster::try_start(std::size_t index, const Change& change) {
   Options wanted = options(index);
   change(wanted);
   return begin(index, std::move(wanted), nullptr);
@@ -203,6 +196,8 @@ Result<> SimCluster::begin(std::size_t index, Options wanted,
       Member::start(world_of(node), std::move(wanted), {}, *node.metrics, std::move(existing));
   if (!member) return std::unexpected(member.error());
   node.member = std::move(*member);
+  known_ids_[index] = {node.member->cluster_id(), node.member->id()};
+  node.leadership = node.member->observe_leadership([this, index] { note_leader(index); });
   return {};
 }
 
@@ -223,19 +218,52 @@ Result<> SimCluster::join(std::size_t index, std::size_t ask, Duration patience)
   return begin(index, options(index), std::move(*found));
 }
 
+/// At most one member leads a term (Raft's election safety).
+void SimCluster::note_leader(std::size_t node) {
+  if (!member(node).is_leader()) return;
+  const auto [leader, fresh] = leaders_.emplace(member(node).term(), node);
+  if (fresh || leader->second == node) return;
+  violations_.push_back(
+      std::format("node {} and node {} both lead term {}", leader->second, node, leader->first));
+}
+
 void SimCluster::start(std::size_t node) {
   auto started = try_start(node, [](Options&) {});
   CHECK(started.has_value(), started ? "" : started.error().to_string());
 }
 
+void SimCluster::bury(Node& node) {
+  node.network->power_off();
+  keep_for_ever(std::shared_ptr<void>(std::move(node.leadership)));
+  keep_for_ever(std::move(node.network));
+  keep_for_ever(std::shared_ptr<void>(std::move(node.member)));
+  keep_for_ever(std::shared_ptr<void>(std::move(node.metrics)));
+}
+
 void SimCluster::crash(std::size_t index) {
   Node& node = nodes_[index];
-  node.network->power_off();
+  bury(node);
   node.board->power_off();
-  old_networks().push_back(std::move(node.network));
-  graveyard().push_back(std::move(node.member));
-  old_metrics().push_back(std::move(node.metrics));
   node.board->power_on();
+}
+
+void SimCluster::kill(std::size_t index) {
+  Node& node = nodes_[index];
+  bury(node);
+  node.board->restart_processes();
+}
+
+void SimCluster::forget_vote(std::size_t index) {
+  const Node& node = nodes_[index];
+  CHECK(!node.member && known_ids_.contains(index));
+  const auto [cluster, member] = known_ids_.at(index);
+  auto store =
+      raft::LogStore::open("/data/raft.db", node.board->disk().vfs_name(), {cluster, {member}, {}});
+  if (!store || !store->recovered().founded) return;
+  raft::PersistBatch batch;
+  batch.hard_state = store->recovered().hard_state;
+  batch.hard_state->vote = raft::nobody;
+  CHECK(store->append(batch).has_value());
 }
 
 void SimCluster::stop(std::size_t index) {
@@ -244,6 +272,7 @@ void SimCluster::stop(std::size_t index) {
   stopping.spawn(node.member->stop());
   CHECK(run_until([&] { return stopping.idle(); }, std::chrono::minutes(1)));
   run_for(Milliseconds(1));  // who was waiting there takes the refusal
+  node.leadership.reset();
   node.member.reset();
 }
 

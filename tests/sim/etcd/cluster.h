@@ -1,7 +1,9 @@
 #pragma once
-// Three etcd members on simulated boards, and a client that talks to them from outside: whole
-// members, with their files, their connections and their state machine, under one seed.
+// A few etcd members on simulated boards, and a client that talks to them from outside: whole
+// members, with their files, their connections and their state machine, under one seed. Notes when
+// two of them lead one term.
 
+#include <map>
 #include <memory>
 
 #include "firmware/etcd/local_client.h"
@@ -12,16 +14,28 @@ namespace tripod::etcd {
 
 class SimCluster {
  public:
+  using Change = std::function<void(Options&)>;
+  /// What a cluster is founded with, unless its setup says otherwise.
   static constexpr std::size_t size = 3;
+  struct Setup {
+    std::size_t size = SimCluster::size;
+    Change change = {};  // made to the options of every start
+    bool start = true;   // false: the boards are there, and nothing runs on them yet
+  };
 
-  explicit SimCluster(std::uint64_t seed);
+  explicit SimCluster(std::uint64_t seed) : SimCluster(seed, Setup()) {}
+  SimCluster(std::uint64_t seed, Setup setup);
   ~SimCluster();
 
   void start(std::size_t node);
   /// Start that may be refused.
-  Result<> try_start(std::size_t node, const std::function<void(Options&)>& change);
+  Result<> try_start(std::size_t node, const Change& change);
   /// As a power cut: what was not synced is lost.
   void crash(std::size_t node);
+  /// As kill -9: what was written is there, synced or not.
+  void kill(std::size_t node);
+  /// Takes the vote out of the log file of a node that is down: a mistake to be noticed.
+  void forget_vote(std::size_t node);
   void stop(std::size_t node);
   /// One more board, with nothing on its disk and nothing running; returns its number.
   std::size_t add_board();
@@ -33,7 +47,7 @@ class SimCluster {
   std::string peer_url(std::size_t node) const;
   std::size_t boards() const { return nodes_.size(); }
   /// Made to the options of every later start.
-  void change_options(std::function<void(Options&)> change) { change_ = std::move(change); }
+  void change_options(Change change) { change_ = std::move(change); }
   bool running(std::size_t node) const { return nodes_[node].member != nullptr; }
   Member& member(std::size_t node) { return *nodes_[node].member; }
   sim::SimBoard& board(std::size_t node) { return *nodes_[node].board; }
@@ -52,6 +66,8 @@ class SimCluster {
   /// The node that leads, and knows no later leader; waits for it.
   std::size_t leader();
   std::optional<std::size_t> find_leader();
+  /// Leaders that shared a term, so far.
+  const std::vector<std::string>& violations() const { return violations_; }
   bool run_until(const std::function<bool()>& done, Duration limit) {
     return simulation_.run_until(done, limit);
   }
@@ -75,6 +91,7 @@ class SimCluster {
     std::unique_ptr<metrics::Registry> metrics;
     std::unique_ptr<Member> member;
     std::string initial_cluster;  // of one that joined; empty for the founders
+    std::unique_ptr<os::Operation> leadership;
   };
 
   Options options(std::size_t node) const;
@@ -82,14 +99,20 @@ class SimCluster {
   Result<> begin(std::size_t node, Options options,
                  std::shared_ptr<const ClusterDescription> existing);
   void make_board(std::size_t node);
+  void note_leader(std::size_t node);
+  void bury(Node& node);
 
   sim::Simulation simulation_;
   sim::Links links_{simulation_};
-  sim::SimFabric& fabric_;  // outlives the members that crashed
+  std::unique_ptr<sim::SimFabric> fabric_;
   std::unique_ptr<sim::SimBoard> client_;
   std::unique_ptr<Scope> scope_;
-  std::function<void(Options&)> change_;
-  std::vector<Node> nodes_{size};
+  Change change_;
+  std::size_t founders_;
+  std::vector<Node> nodes_;
+  std::map<std::size_t, std::pair<ClusterId, MemberId>> known_ids_;
+  std::map<std::uint64_t, std::size_t> leaders_;  // by term
+  std::vector<std::string> violations_;
 };
 
 template <typename T>

@@ -1,11 +1,12 @@
-// etcd_sim --seed N [--seeds COUNT] [--minutes M] [--chaos MILLISECONDS]
-// [--fault syncs|stale|resume] [--quiet]: one seed of whole members, or a hunt through many.
-// TRIPOD_TRACE=1 shows what happens.
+// etcd_sim --seed N [--seeds COUNT] [--members N] [--chaos MILLISECONDS]
+// [--plant fsync|vote|stale|watch] [--quiet]: one seed of whole members, or a hunt through some
+// hundreds (tools/sim starts one of these for each few hundred). With --plant a rule is broken on
+// purpose, and the first seed that shows it ends the hunt. TRIPOD_TRACE=1 shows what happens.
 
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 
 #include "tests/sim/etcd/chaos.h"
@@ -16,30 +17,42 @@ namespace {
 struct Hunt {
   std::uint64_t first = 1;
   std::uint64_t count = 1;
-  std::chrono::minutes limit{0};  // 0: until `count` are done
   bool quiet = false;
   RunOptions options;
 };
 
-Hunt parse(int argc, char** argv) {
+std::optional<Fault> fault_of(std::string_view name) {
+  if (name == "fsync") return Fault::disk_ignores_syncs;
+  if (name == "vote") return Fault::votes_are_forgotten;
+  if (name == "stale") return Fault::reads_are_stale;
+  if (name == "watch") return Fault::watch_resumes_too_late;
+  return std::nullopt;
+}
+
+std::optional<Hunt> parse(int argc, char** argv) {
   Hunt hunt;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    const char* value = i + 1 < argc ? argv[i + 1] : "0";
-    const std::uint64_t number = std::strtoull(value, nullptr, 10);
-    if (argument == "--seed") hunt.first = number;
-    if (argument == "--seeds") hunt.count = number;
-    if (argument == "--minutes") {
-      hunt.limit = std::chrono::minutes(number);
-      hunt.count = UINT64_MAX;
+    if (argument == "--quiet") {
+      hunt.quiet = true;
+      continue;
     }
-    if (argument == "--chaos") hunt.options.chaos = Milliseconds(number);
-    if (argument == "--quiet") hunt.quiet = true;
-    if (argument == "--fault") {
-      const std::string_view name = value;
-      if (name == "syncs") hunt.options.fault = Fault::disk_ignores_syncs;
-      if (name == "stale") hunt.options.fault = Fault::reads_are_stale;
-      if (name == "resume") hunt.options.fault = Fault::watch_resumes_too_late;
+    if (++i == argc) return std::nullopt;
+    const std::uint64_t number = std::strtoull(argv[i], nullptr, 10);
+    if (argument == "--seed") {
+      hunt.first = number;
+    } else if (argument == "--seeds") {
+      hunt.count = number;
+    } else if (argument == "--members") {
+      hunt.options.members = number;
+    } else if (argument == "--chaos") {
+      hunt.options.chaos = Milliseconds(number);
+    } else if (argument == "--plant") {
+      const auto fault = fault_of(argv[i]);
+      if (!fault) return std::nullopt;
+      hunt.options.fault = *fault;
+    } else {
+      return std::nullopt;
     }
   }
   return hunt;
@@ -65,28 +78,34 @@ void show(std::uint64_t seed, const RunResult& result) {
   std::fflush(stdout);
 }
 
+void add(RunResult& sum, const RunResult& result) {
+  sum.answered += result.answered;
+  sum.crashes += result.crashes;
+  sum.crashes_in_a_write += result.crashes_in_a_write;
+  sum.disk_errors += result.disk_errors;
+  sum.hand_overs += result.hand_overs;
+  sum.comparisons += result.comparisons;
+}
+
 bool hunt(const Hunt& hunt) {
-  const auto begin = std::chrono::steady_clock::now();
   bool good = true;
   std::uint64_t done = 0;
   RunResult sum;
-  for (; done < hunt.count; ++done) {
-    if (hunt.limit.count() > 0 && std::chrono::steady_clock::now() - begin > hunt.limit) break;
+  while (done < hunt.count && (good || hunt.options.fault == Fault::none)) {
     RunOptions options = hunt.options;
-    options.seed = hunt.first + done;
+    options.seed = hunt.first + done++;
     running = options.seed;
     const RunResult result = run(options);
     good = good && result.violations.empty();
-    sum.answered += result.answered;
-    sum.crashes += result.crashes;
-    sum.crashes_in_a_write += result.crashes_in_a_write;
+    add(sum, result);
     if (!hunt.quiet || !result.violations.empty()) show(options.seed, result);
   }
   std::printf(
-      "%llu seeds from %llu: %zu operations answered, %zu crashes, %zu of them in a write: "
-      "%s\n",
+      "%llu seeds from %llu: %zu operations answered, %zu crashes, %zu of them in a write, "
+      "%zu disk errors, %zu hand-overs, %zu comparisons of members: %s\n",
       static_cast<unsigned long long>(done), static_cast<unsigned long long>(hunt.first),
-      sum.answered, sum.crashes, sum.crashes_in_a_write, good ? "good" : "VIOLATIONS");
+      sum.answered, sum.crashes, sum.crashes_in_a_write, sum.disk_errors, sum.hand_overs,
+      sum.comparisons, good ? "good" : "VIOLATIONS");
   return good;
 }
 
@@ -95,6 +114,14 @@ bool hunt(const Hunt& hunt) {
 
 int main(int argc, char** argv) {
   using namespace tripod::etcd::robustness;
+  const auto wanted = parse(argc, argv);
+  if (!wanted) {
+    std::fputs(
+        "usage: etcd_sim [--seed N] [--seeds COUNT] [--members N] [--chaos MILLISECONDS] "
+        "[--plant fsync|vote|stale|watch] [--quiet]\n",
+        stderr);
+    return 2;
+  }
   std::signal(SIGABRT, on_abort);
-  return hunt(parse(argc, argv)) ? 0 : 1;
+  return hunt(*wanted) ? 0 : 1;
 }

@@ -8,9 +8,10 @@
 namespace tripod::etcd::robustness {
 namespace {
 
-bool same_event(const Event& a, const Event& b) {
+/// The previous value is compared when both know it.
+bool same_event(const Event& a, const Event& b, bool may_lack_previous) {
   if (a.type != b.type || !same(a.kv, b.kv)) return false;
-  if (a.prev_kv.has_value() != b.prev_kv.has_value()) return false;
+  if (a.prev_kv.has_value() != b.prev_kv.has_value()) return may_lack_previous;
   return !a.prev_kv || same(*a.prev_kv, *b.prev_kv);
 }
 
@@ -86,10 +87,11 @@ class Examination {
 
   std::optional<std::string> read() const {
     if (auto stale = after_floor(false)) return stale;
-    const auto there = model_.range_at(operation_.key, operation_.range_end, operation_.revision);
+    const Revision at = operation_.at > 0 ? operation_.at : operation_.revision;
+    const auto there = model_.range_at(operation_.key, operation_.range_end, at);
     if (same_all(there, operation_.kvs)) return std::nullopt;
     return std::format("read {} keys where the state at revision {} has {}, or others",
-                       operation_.kvs.size(), operation_.revision, there.size());
+                       operation_.kvs.size(), at, there.size());
   }
 
   /// If it happened, it happened after it was asked for.
@@ -136,7 +138,10 @@ std::vector<std::string> Model::learn(const std::vector<Event>& events) {
   for (auto& [revision, part] : parts) {
     auto known = revisions_.find(revision);
     if (known != revisions_.end()) {
-      if (!std::ranges::equal(known->second, part, same_event)) {
+      const auto agree = [this](const Event& a, const Event& b) {
+        return same_event(a, b, may_lack_previous(a));
+      };
+      if (!std::ranges::equal(known->second, part, agree)) {
         violations.push_back(std::format("two watches differ on revision {}", revision));
       }
       continue;

@@ -9,6 +9,7 @@
 // comes from watches (Model), themselves under test: two that disagree, or that leave a gap, are a
 // violation too.
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,6 +35,7 @@ struct Operation {
   Bytes range_end;
   Bytes value;  // of its own in the whole history
   Revision expected = 0;
+  Revision at = 0;  // read: the state at that revision; 0: now
   bool serializable = false;
 
   bool answered = false;   // otherwise it may have happened, or may happen yet
@@ -49,6 +51,11 @@ class Model {
  public:
   /// One delivery: events of one or more whole revisions. Returns what contradicts what is known.
   std::vector<std::string> learn(const std::vector<Event>& events);
+  /// Everything below `revision` may be compacted from now on.
+  void compact(Revision revision) { compacted_ = std::max(compacted_, revision); }
+  Revision compacted() const { return compacted_; }
+  /// True when the previous value of `event` may be gone.
+  bool may_lack_previous(const Event& event) const { return event.kv.mod_revision <= compacted_; }
   /// Revisions 2 to known_until() are known without a gap.
   Revision known_until() const { return known_until_; }
   const std::map<Revision, std::vector<Event>>& revisions() const { return revisions_; }
@@ -60,6 +67,7 @@ class Model {
   std::map<Revision, std::vector<Event>> revisions_;
   std::map<Bytes, std::map<Revision, std::optional<KeyValue>>> keys_;
   Revision known_until_ = 1;
+  Revision compacted_ = 0;
 };
 
 class History {

@@ -7,6 +7,7 @@ namespace tripod::etcd::robustness {
 
 void Watcher::attach(Client& client, Revision skip) {
   watch_.reset();
+  cancelled_ = false;
   watch_ = client.watch({.key = key_,
                          .range_end = range_end_,
                          .start_revision = seen_ + 1 + skip,
@@ -35,13 +36,26 @@ void Watcher::on_events(Revision revision, const std::vector<Event>& events) {
   }
   end_of_last_batch_ = last;
   seen_ = std::max(seen_, last);
-  const bool everything = key_ == Bytes(1, '\0');
-  if (!everything) return;
+  if (!watches_everything()) return;
   for (std::string& what : model_.learn(events)) violated(std::move(what));
 }
 
+/// A watch that was away too long goes on where the history begins.
 void Watcher::on_cancelled(Revision compact_revision, grpc::Status status) {
-  violated(std::format("cancelled: {} (compacted at {})", status.message, compact_revision));
+  cancelled_ = true;
+  const bool too_late = compact_revision > seen_ + 1 && compact_revision <= model_.compacted();
+  if (!too_late || watches_everything()) {
+    violated(std::format("cancelled: {} (compacted at {}, seen {})", status.message,
+                         compact_revision, seen_));
+    return;
+  }
+  gaps_.push_back({seen_ + 1, compact_revision});
+  seen_ = compact_revision - 1;
+}
+
+bool Watcher::in_gap(Revision revision) const {
+  return std::ranges::any_of(
+      gaps_, [revision](const Gap& gap) { return revision >= gap.first && revision < gap.end; });
 }
 
 std::vector<std::string> Watcher::check() const {
@@ -58,7 +72,7 @@ std::vector<std::string> Watcher::check() const {
       ++bookmark;
     }
     for (const Event& event : events) {
-      if (!in_range(event.kv.key, key_, range_end_)) continue;
+      if (!in_range(event.kv.key, key_, range_end_) || in_gap(revision)) continue;
       if (told == events_.size()) {
         differs(std::format("was never told of {} at revision {}", event.kv.key, revision));
         return violations;
@@ -71,6 +85,7 @@ std::vector<std::string> Watcher::check() const {
         return violations;
       }
       const auto before = model_.at(event.kv.key, revision - 1);
+      if (!heard.prev_kv && model_.may_lack_previous(event)) continue;
       if (before.has_value() != heard.prev_kv.has_value() ||
           (before && !same(*before, *heard.prev_kv))) {
         differs(std::format("wrong previous value of {} at revision {}", event.kv.key, revision));

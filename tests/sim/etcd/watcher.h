@@ -25,11 +25,12 @@ class Watcher final : public WatchObserver {
   /// a mistake to be noticed.
   void attach(Client& client, Revision skip = 0);
   void detach() { watch_.reset(); }
-  bool attached() const { return watch_ != nullptr; }
+  bool attached() const { return watch_ != nullptr && !cancelled_; }
   void request_progress() {
     if (watch_) watch_->request_progress();
   }
   Revision seen() const { return seen_; }
+  bool watches_everything() const { return key_ == Bytes(1, '\0'); }
   /// Sees each event as it is told.
   std::function<void(const Event&)> on_event;
 
@@ -44,6 +45,12 @@ class Watcher final : public WatchObserver {
     Revision revision = 0;
     std::size_t events = 0;  // told before it
   };
+  /// Revisions from `first` to before `end` were compacted before it could be told of them.
+  struct Gap {
+    Revision first = 0;
+    Revision end = 0;
+  };
+  bool in_gap(Revision revision) const;
   void violated(std::string what) { violations_.push_back(name_ + ": " + std::move(what)); }
 
   std::string name_;
@@ -51,10 +58,12 @@ class Watcher final : public WatchObserver {
   Bytes range_end_;
   Model& model_;
   std::unique_ptr<Watch> watch_;
+  bool cancelled_ = false;
   Revision seen_ = 1;  // everything up to here was told
   Revision end_of_last_batch_ = 1;
   std::vector<Event> events_;
   std::vector<Bookmark> bookmarks_;
+  std::vector<Gap> gaps_;
   std::vector<std::string> violations_;
 };
 
