@@ -1,11 +1,12 @@
-"""The power goes, on all boards at once, during writes, twenty times."""
+"""The power goes, on all boards at once, during writes, twenty times; TRIPOD_POWER_LOSSES=200 for more of it."""
 
+import os
 import random
 
 from harness import Failure, tripod_cluster
 from workload import Writer, nothing_lost, present
 
-ROUNDS = 20
+ROUNDS = int(os.environ.get("TRIPOD_POWER_LOSSES", "20"))
 SEED = 20261121
 
 

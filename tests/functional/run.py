@@ -22,7 +22,7 @@ sys.path.insert(0, str(HERE))
 
 from harness import Failure, Harness, diagnostics, tripod_cluster  # noqa: E402
 
-NOT_STORIES = {"harness", "pair", "run", "workload"}
+NOT_STORIES = {"harness", "netlab", "pair", "run", "workload"}
 TEST_SECONDS_MAX = 240
 
 

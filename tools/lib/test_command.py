@@ -55,7 +55,7 @@ def run_ctest(tally, labels):
 
 
 def run_functional(tally):
-    if not build(tally, "release", "tripod", "hollow-node", "etcd-load"):
+    if not build(tally, "release", "tripod", "hollow-node", "etcd-load", "history_check"):
         return
     if bring_peers(tally):
         run_stories(tally, "functional")

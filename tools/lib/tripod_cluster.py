@@ -49,7 +49,7 @@ def wait_for(what, condition, timeout, poll=0.1):
 def program(name, preset="release"):
     """The path of one of our programs in build/PRESET."""
     places = {"tripod": "firmware/tripod", "hollow-node": "tools/hollow-node/hollow-node",
-              "etcd-load": "tools/etcd-load/etcd-load"}
+              "etcd-load": "tools/etcd-load/etcd-load", "history_check": "tests/sim/etcd/history_check"}
     return ROOT / "build" / preset / places[name]
 
 
