@@ -1,5 +1,6 @@
 #include "platform/json/json.h"
 
+#include <algorithm>
 #include <boost/json/parser.hpp>
 #include <boost/throw_exception.hpp>
 #include <charconv>
@@ -22,6 +23,19 @@ BOOST_NORETURN void throw_exception(const std::exception& error) {
 }  // namespace boost
 
 namespace tripod::json {
+namespace {
+
+/// 1e999 is read as infinity, which JSON cannot say. The depth is bounded by the parser.
+bool all_finite(const Value& value) {
+  if (const double* number = value.if_double()) return std::isfinite(*number);
+  if (const Array* array = value.if_array()) return std::ranges::all_of(*array, all_finite);
+  const Object* object = value.if_object();
+  return object == nullptr || std::ranges::all_of(*object, [](const auto& member) {
+           return all_finite(member.value());
+         });
+}
+
+}  // namespace
 
 Result<Value> parse(BytesView text, const Limits& limits) {
   if (text.size() > limits.bytes_max) {
@@ -44,7 +58,11 @@ Result<Value> parse(BytesView text, const Limits& limits) {
     return fail(ErrorCode::invalid,
                 std::format("invalid JSON at offset {}: {}", offset, error.message()));
   }
-  return parser.release();
+  Value value = parser.release();
+  if (!all_finite(value)) {
+    return fail(ErrorCode::invalid, "invalid JSON: a number is out of the range of float64");
+  }
+  return value;
 }
 
 namespace {

@@ -32,6 +32,15 @@ TEST(Json, refuses_with_offset) {
   EXPECT_FALSE(parse("\"\xff\"").has_value());
 }
 
+TEST(Json, refuses_numbers_that_are_none) {
+  for (const char* text : {"1e999", "[-1e400]", R"({"a":{"b":[1,2e309]}})"}) {
+    const auto refused = parse(text);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_EQ(refused.error().message, "invalid JSON: a number is out of the range of float64");
+  }
+  EXPECT_EQ(serialize(*parse("[1e308,-1e308,1e-400]")), "[1e+308,-1e+308,0]");
+}
+
 TEST(Json, bounds_depth_and_size) {
   EXPECT_TRUE(parse(std::string(60, '[') + std::string(60, ']')).has_value());
   EXPECT_FALSE(parse(std::string(70, '[') + std::string(70, ']')).has_value());
