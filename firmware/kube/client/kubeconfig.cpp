@@ -1,5 +1,7 @@
 #include "firmware/kube/client/kubeconfig.h"
 
+#include "firmware/kube/protobuf/wire.h"
+
 namespace tripod::kube {
 namespace {
 
@@ -225,6 +227,7 @@ Result<> read_server(Kubeconfig& config) {
 }  // namespace
 
 Result<json::Value> parse_simple_yaml(std::string_view text) {
+  if (!protobuf::is_utf8(text)) return fail(ErrorCode::invalid, "the file is not UTF-8");
   auto lines = split_lines(text);
   if (!lines) return std::unexpected(lines.error());
   return Reader(std::move(*lines)).document();
