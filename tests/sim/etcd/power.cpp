@@ -20,10 +20,12 @@ constexpr std::uint64_t operations_of_a_start = 30;  // about
 constexpr std::size_t violations_max = 20;
 const Bytes everything(1, '\0');
 
-/// Small numbers, so that state.db commits often within the load.
+/// Small numbers, so that checkpoints and cuts of the log happen within the load.
 void make_busy(Options& options) {
   options.state_commit_interval = milliseconds(150);
   options.state_commit_bytes = 8 * 1024;
+  options.wal_bytes_max = 96 * 1024;
+  options.log_entries_kept = 8;
 }
 
 /// What must be the same after a restart.

@@ -149,6 +149,25 @@ TEST_F(Regression, issue_14571_a_member_that_missed_the_enabling_of_auth_agrees_
   expect_equal_members();
 }
 
+TEST_F(Regression, issue_14685_a_crash_while_defragmenting_leaves_the_revision) {
+  begin(1);
+  for (int round = 0; round < 8; ++round) {
+    for (int i = 0; i < 120; ++i) put(0, std::format("k{}", i % 10), Bytes(2000, 'v'));
+    const Revision newest = put(0, "last", std::to_string(round));
+    compact(0, newest, true);
+    const auto defragment = [](Member* member) -> Task<void> {
+      (void)co_await member->defragment({});
+    };
+    cluster_->scope().spawn(defragment(&member(0)));
+    cluster_->run_for(Milliseconds(1 + 7 * round));
+    cluster_->crash(0);
+    cluster_->start(0);
+    cluster_->leader();
+    EXPECT_EQ(get(0, "last"), std::to_string(round));
+    EXPECT_EQ(member(0).revision(), newest);
+  }
+}
+
 TEST_F(Regression, issue_15220_a_bookmark_never_overtakes_its_events) {
   begin(3);
   Told told;
