@@ -294,7 +294,7 @@ def test_corrupted_page(t):
         shutil.rmtree(board.data)
         shutil.copytree(saved, board.data)
         flip(board.data / file, random.Random(7))
-        text = refused(t, board.config, "(?i)corrupt|malformed|checksum|not a database", re.escape(os.path.basename(file)))
+        text = refused(t, board.config, "(?i)corrupt|malformed|checksum|not a database|is damaged", re.escape(os.path.basename(file)))
         assert len(text.splitlines()) < 40, text
     assert t.etcdctl("put", "meanwhile", "1", boards=[1, 2]).out == "OK\n"
 
