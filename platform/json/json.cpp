@@ -44,6 +44,7 @@ Result<Value> parse(BytesView text, const Limits& limits) {
   }
   boost::json::parse_options options;
   options.max_depth = limits.depth_max;
+  options.numbers = boost::json::number_precision::precise;  // as Go reads them, to the last bit
   boost::json::parser parser({}, options);
   boost::system::error_code error;
   const std::size_t offset = parser.write_some(text.data(), text.size(), error);

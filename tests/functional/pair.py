@@ -1,6 +1,8 @@
 """tripod's members and as many real etcd side by side, with certificates of the same kind, for stories that compare the two.
 Such a story has CLUSTER = False, BOARDS = 1 and TOPOLOGIES = ("external-tripod",)."""
 
+import shutil
+
 from harness import tripod_cluster
 
 
@@ -13,6 +15,8 @@ def start(t, cluster):
 
 def start_both(t, real_overrides=None):
     """(three real etcd, three of tripod's members); both end with the test."""
+    for store in t.cluster.stores:  # an earlier test's keys, which the real ones would not have
+        shutil.rmtree(store.data / "etcd", ignore_errors=True)
     start(t, t.cluster)  # before free addresses are looked for
     prefix = tripod_cluster.free_subnet()
     real = tripod_cluster.Cluster(t.folder / "real", [f"{prefix}11"], t.cluster.preset, topology="external",
