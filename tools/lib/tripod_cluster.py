@@ -173,7 +173,7 @@ class Board(Process):
 
     def health(self, path="/health"):
         """(status, body) of what the member of etcd answers over plain HTTP/1.1."""
-        connection = http.client.HTTPSConnection(self.address, CLIENT_PORT, timeout=3.0,
+        connection = http.client.HTTPSConnection(self.address, CLIENT_PORT, timeout=10.0,
                                                  context=self.cluster.etcd_tls())
         try:
             connection.request("GET", path)

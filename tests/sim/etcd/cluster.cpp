@@ -203,7 +203,8 @@ Result<> SimCluster::begin(std::size_t index, Options wanted,
 
 Result<> SimCluster::join(std::size_t index, std::size_t ask, Duration patience) {
   Node& node = nodes_[index];
-  auto list = wait(member(ask).member_list({.linearizable = true}));
+  // Not linearizable: the second voter of two is what the majority waits for.
+  auto list = wait(member(ask).member_list({.linearizable = false}));
   if (!list) return fail(ErrorCode::unavailable, list.error().message);
   node.initial_cluster.clear();
   for (const MemberInfo& member : list->members) {

@@ -55,8 +55,9 @@ TEST_F(MemberTest, members_introduce_themselves) {
   ASSERT_TRUE(cluster_.run_until(
       [&] {
         auto list = cluster_.wait(cluster_.member(0).member_list({.linearizable = true}));
-        return list && std::ranges::none_of(list->members,
-                                            [](const MemberInfo& m) { return m.name.empty(); });
+        return list && std::ranges::none_of(list->members, [](const MemberInfo& m) {
+                 return m.name.empty() || m.client_urls.empty();
+               });
       },
       seconds(20)));
   auto list = cluster_.wait(cluster_.member(2).member_list({.linearizable = true}));

@@ -41,16 +41,18 @@ class MembershipTest : public testing::Test {
   }
   /// Connections count as healthy after five seconds.
   void settle() { cluster_.run_for(seconds(6)); }
+  /// All have applied the same, and hold the same.
   bool equal(const std::vector<std::size_t>& nodes) {
-    return cluster_.run_until(
+    const auto applied = [&](std::size_t node) { return cluster_.member(node).applied_index(); };
+    const auto hash = [&](std::size_t node) { return cluster_.member(node).hash(0)->hash; };
+    const bool settled = cluster_.run_until(
         [&] {
-          return std::ranges::all_of(nodes, [&](std::size_t node) {
-            return cluster_.member(node).applied_index() ==
-                       cluster_.member(nodes[0]).applied_index() &&
-                   cluster_.member(node).hash(0)->hash == cluster_.member(nodes[0]).hash(0)->hash;
-          });
+          return std::ranges::all_of(
+              nodes, [&](std::size_t node) { return applied(node) == applied(nodes[0]); });
         },
         seconds(30));
+    return settled && std::ranges::all_of(
+                          nodes, [&](std::size_t node) { return hash(node) == hash(nodes[0]); });
   }
   bool introduced(std::size_t ask, MemberId id) {
     return cluster_.run_until(
@@ -232,6 +234,8 @@ TEST_F(MembershipTest, leadership_moves_to_whom_it_is_told) {
 /// Writes through `node` until the log has left `behind` behind, which is down.
 class LaggardTest : public MembershipTest {
  protected:
+  static constexpr std::size_t writes = 160;
+
   static void keep_little(Options& options) {
     options.log_entries_kept = 20;
     options.state_commit_bytes = 4 * 1024;
@@ -246,7 +250,7 @@ class LaggardTest : public MembershipTest {
     cluster_.leader();
   }
   void write_much(std::size_t node) {
-    for (int i = 0; i < 400; ++i) {
+    for (std::size_t i = 0; i < writes; ++i) {
       ASSERT_EQ(put(node, std::format("k{}", i % 40), Bytes(1000, 'v') + std::to_string(i)), "");
     }
   }
@@ -279,7 +283,9 @@ TEST_F(LaggardTest, a_new_member_begins_with_a_snapshot) {
   ASSERT_TRUE(cluster_.join(fourth, leader));
   ASSERT_TRUE(equal({0, 1, 2, fourth}));
   EXPECT_TRUE(cluster_.member(fourth).installed_snapshots() > 0);
-  EXPECT_EQ(promote(leader, cluster_.member(fourth).id()), "");
+  // The leader hears of it a little later.
+  const MemberId id = cluster_.member(fourth).id();
+  ASSERT_TRUE(cluster_.run_until([&] { return promote(leader, id).empty(); }, seconds(10)));
   EXPECT_EQ(list(fourth).size(), 4U);
 }
 
@@ -303,6 +309,7 @@ TEST_F(LaggardTest, watches_go_on_over_a_snapshot_without_a_gap_or_end_when_it_w
     const Revision from = cluster_.member(behind).revision();
     const std::uint64_t before = cluster_.member(behind).installed_snapshots();
     cluster_.isolate(behind);
+    cluster_.run_for(seconds(6));  // the leader takes it for lost
     write_much(writer);
     const Revision last = cluster_.member(writer).revision();
     if (compacted) {
@@ -314,7 +321,7 @@ TEST_F(LaggardTest, watches_go_on_over_a_snapshot_without_a_gap_or_end_when_it_w
     ASSERT_TRUE(cluster_.run_until(
         [&] { return cluster_.member(behind).installed_snapshots() > before; }, seconds(30)));
     ASSERT_TRUE(cluster_.run_until(
-        [&] { return compacted ? seen.cancelled > 0 : seen.revisions.size() == 400; },
+        [&] { return compacted ? seen.cancelled > 0 : seen.revisions.size() == writes; },
         seconds(30)));
     if (compacted) {
       EXPECT_EQ(seen.cancelled, last - 5);
@@ -365,7 +372,7 @@ TEST_F(LaggardTest, the_power_may_go_at_any_point_of_taking_a_snapshot_in) {
   const std::size_t behind = (cluster_.leader() + 1) % 3;
   const std::size_t writer = (behind + 1) % 3;
   std::size_t cuts = 0;
-  for (std::uint64_t point = 0; point < 120; point += 1 + point / 10) {
+  for (std::uint64_t point = 0; point < 80; point += 1 + point / 6) {
     cluster_.crash(behind);
     write_much(writer);
     if (HasFatalFailure()) return;
@@ -380,7 +387,7 @@ TEST_F(LaggardTest, the_power_may_go_at_any_point_of_taking_a_snapshot_in) {
     ASSERT_TRUE(started) << point << ": " << started.error().to_string();
     ASSERT_TRUE(equal({0, 1, 2})) << point;
   }
-  EXPECT_GT(cuts, 15U);
+  EXPECT_GT(cuts, 8U);
 }
 
 TEST_F(MembershipTest, force_new_cluster_goes_on_alone_with_everything_that_was_acknowledged) {
