@@ -56,9 +56,9 @@ TEST_F(LogVfsTest, records_of_any_size_are_there_after_each_sync) {
   auto file = open();
   if (!file) GTEST_SKIP() << "no direct I/O here";
   std::mt19937 random(7);
-  for (int round = 0; round < 4; ++round) {
+  for (int round = 0; round < 3; ++round) {
     Bytes model;
-    while (model.size() < 300'000) {
+    while (model.size() < 150'000) {
       const bool large = random() % 20 == 0;
       const Bytes record = random_bytes(random, 1 + random() % (large ? 150'000 : 3000));
       ASSERT_TRUE(file->write(model.size(), record));
@@ -118,11 +118,11 @@ TEST_F(LogVfsTest, a_lone_record_costs_its_sectors_not_a_page) {
     return std::uint64_t{0};
   };
   const std::uint64_t before = written();
-  for (std::uint64_t i = 0; i < 100; ++i) {
+  for (std::uint64_t i = 0; i < 40; ++i) {
     ASSERT_TRUE(file->write(i * 1048, Bytes(1048, 'x')));
     ASSERT_TRUE(file->sync());
   }
-  const std::uint64_t each = (written() - before) / 100;
+  const std::uint64_t each = (written() - before) / 40;
   EXPECT_GE(each, 1048);
   EXPECT_LE(each, 1048 + 2 * 512);
 }
@@ -130,12 +130,12 @@ TEST_F(LogVfsTest, a_lone_record_costs_its_sectors_not_a_page) {
 TEST_F(LogVfsTest, every_commit_is_seen_by_who_opens_a_copy_of_the_files) {
   const LogVfs vfs;
   auto database = sqlite::Database::open(
-      path("a.db"), {.page_size_bytes = 1024, .checkpoint_wal_pages = 100, .log = true});
+      path("a.db"), {.page_size_bytes = 1024, .checkpoint_wal_pages = 40, .log = true});
   ASSERT_TRUE(database) << database.error().to_string();
   ASSERT_TRUE(database->execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB)"));
-  for (int i = 1; i <= 400; ++i) {
+  for (int i = 1; i <= 130; ++i) {
     ASSERT_TRUE(database->execute(
-        std::format("INSERT INTO t VALUES({}, randomblob({}))", i, i % 50 == 0 ? 90'000 : 300)));
+        std::format("INSERT INTO t VALUES({}, randomblob({}))", i, i % 30 == 0 ? 90'000 : 300)));
     if (i % 7 == 0) {
       ASSERT_TRUE(database->execute(std::format("DELETE FROM t WHERE id <= {}", i - 20)));
     }
