@@ -3,6 +3,8 @@ Such a story has CLUSTER = False, BOARDS = 1 and TOPOLOGIES = ("external-tripod"
 
 import shutil
 
+import shutil
+
 from harness import tripod_cluster
 
 
@@ -14,7 +16,10 @@ def start(t, cluster):
 
 
 def start_both(t, real_overrides=None):
-    """(three real etcd, three of tripod's members); both end with the test."""
+    """(three real etcd, three of tripod's members), all of them new and empty; both end with the test."""
+    for store in t.cluster.stores:  # those of the test before
+        shutil.rmtree(store.data, ignore_errors=True)
+        store.data.mkdir(mode=0o700)
     for store in t.cluster.stores:  # an earlier test's keys, which the real ones would not have
         shutil.rmtree(store.data / "etcd", ignore_errors=True)
     start(t, t.cluster)  # before free addresses are looked for
