@@ -53,8 +53,8 @@ def come_back(t, number):
 
     def caught_up():
         applied = {n: t.endpoint_status(n)["raftAppliedIndex"] for n in (1, 2, 3)}
-        return max(applied.values()) - applied[number] < 50
-    t.eventually(f"etcd {number} catches up", caught_up, 30)
+        return max(applied.values()) - applied[number] < 200
+    t.eventually(f"etcd {number} catches up", caught_up, 60)
 
 
 def announced(t):

@@ -3,8 +3,6 @@ Such a story has CLUSTER = False, BOARDS = 1 and TOPOLOGIES = ("external-tripod"
 
 import shutil
 
-import shutil
-
 from harness import tripod_cluster
 
 
@@ -20,8 +18,6 @@ def start_both(t, real_overrides=None):
     for store in t.cluster.stores:  # those of the test before
         shutil.rmtree(store.data, ignore_errors=True)
         store.data.mkdir(mode=0o700)
-    for store in t.cluster.stores:  # an earlier test's keys, which the real ones would not have
-        shutil.rmtree(store.data / "etcd", ignore_errors=True)
     start(t, t.cluster)  # before free addresses are looked for
     prefix = tripod_cluster.free_subnet()
     real = tripod_cluster.Cluster(t.folder / "real", [f"{prefix}11"], t.cluster.preset, topology="external",
