@@ -161,7 +161,9 @@ void SnapshotReceiver::on_piece(raft::NodeId from, const raft::InstallSnapshot& 
     if (known) answer(from, false);  // a sign of life
     return;
   }
-  const bool begins = piece.offset == 0 && !(known && next_ > 0);
+  // The first piece again is a repetition while it is all that came, else a sender that begins anew.
+  const std::size_t size = piece.data ? piece.data->size() : 0;
+  const bool begins = piece.offset == 0 && !(known && next_ == size);
   if (begins) {
     from_ = from;
     last_ = piece.meta.last;
