@@ -161,7 +161,7 @@ void SnapshotReceiver::on_piece(raft::NodeId from, const raft::InstallSnapshot& 
     if (known) answer(from, false);  // a sign of life
     return;
   }
-  // The first piece again is a repetition while it is all that came, else a sender that begins anew.
+  // The first piece again is a repetition while it is all that came; else the sender begins anew.
   const std::size_t size = piece.data ? piece.data->size() : 0;
   const bool begins = piece.offset == 0 && !(known && next_ == size);
   if (begins) {

@@ -279,7 +279,8 @@ TEST_F(LaggardTest, a_new_member_begins_with_a_snapshot) {
   write_much(leader);
   settle();
   const std::size_t fourth = cluster_.add_board();
-  ASSERT_TRUE(cluster_.run_until([&] { return add(leader, fourth, true).has_value(); }, seconds(15)));
+  ASSERT_TRUE(
+      cluster_.run_until([&] { return add(leader, fourth, true).has_value(); }, seconds(15)));
   ASSERT_TRUE(cluster_.join(fourth, leader));
   ASSERT_TRUE(equal({0, 1, 2, fourth}));
   EXPECT_TRUE(cluster_.member(fourth).installed_snapshots() > 0);

@@ -130,7 +130,7 @@ TEST_F(UpkeepTest, files_stay_bounded_under_steady_writes) {
     Member& member = cluster->member(0);
     for (int i = 0; i < 120; ++i) {
       co_await member.txn(ten_puts(8000));
-      // A disk that has more to do than it can is another matter: its checkpoints wait in its queue.
+      // With more to do than the disk can, checkpoints wait in its queue: another matter.
       co_await async::sleep_for(cluster->clock(), Milliseconds(50));
       if (i % 20 == 19) co_await member.compact({.revision = member.revision()});
     }
