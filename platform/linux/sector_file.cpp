@@ -99,7 +99,8 @@ Result<> SectorFile::reserve() {
   if (*there >= reserved_bytes_) return {};
   std::memset(window_.get(), 0, window_bytes_max);
   for (std::uint64_t at = down(*there + sector_ - 1, sector_); at < reserved_bytes_;) {
-    const std::size_t size = std::min<std::uint64_t>(window_bytes_max, reserved_bytes_ - at);
+    const auto size =
+        static_cast<std::size_t>(std::min<std::uint64_t>(window_bytes_max, reserved_bytes_ - at));
     const ssize_t written = ::pwrite(direct_, window_.get(), size, static_cast<off_t>(at));
     if (written < 0) return failed("reserving", path_);
     at += static_cast<std::uint64_t>(written);
@@ -115,7 +116,7 @@ Result<> SectorFile::write(std::uint64_t offset, BytesView data) {
         offset - start_ == window_bytes_max) {
       if (auto moved = move_window(offset); !moved) return moved;
     }
-    const std::size_t at = offset - start_;
+    const auto at = static_cast<std::size_t>(offset - start_);
     const std::size_t size = std::min(data.size(), window_bytes_max - at);
     std::memcpy(window_.get() + at, data.data(), size);
     used_ = std::max(used_, at + size);
@@ -135,7 +136,7 @@ Result<> SectorFile::move_window(std::uint64_t offset) {
   if (auto flushed = flush(); !flushed) return flushed;
   drop_window();
   start_ = down(offset, sector_);
-  const std::size_t before = offset - start_;
+  const auto before = static_cast<std::size_t>(offset - start_);
   std::memset(window_.get(), 0, sector_);
   if (before > 0) {
     const ssize_t there = ::pread(cached_, window_.get(), before, static_cast<off_t>(start_));
