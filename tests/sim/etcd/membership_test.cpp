@@ -176,6 +176,7 @@ TEST_F(MembershipTest, changes_that_would_lose_the_majority_are_refused) {
   const std::size_t ask = (down + 1) % 3;
   const std::size_t third = 3 - down - ask;
   cluster_.stop(down);
+  cluster_.run_for(seconds(1));  // the others notice
   const std::size_t fourth = cluster_.add_board();
   // A voter is down: no new voter, and nobody who works may go.
   EXPECT_EQ(add(ask, fourth).error().message, "etcdserver: unhealthy cluster");
