@@ -208,7 +208,7 @@ def test_a_removed_member_ends_and_says_why(t):
     assert board.child.returncode != 0
     board.start()
     wait_for("board-4 refuses to start", lambda: board.pid() is None, 20)
-    assert "remove them and add the member anew" in board.log_file.read_text()[len(log):]
+    assert "removed from the cluster" in board.log_file.read_text()[len(log):]
     assert sorted(members(t)) == ["board-1", "board-2", "board-3"]
 
 
