@@ -39,9 +39,8 @@ Result<SnapshotFacts> read_facts(sqlite::Database& database) {
   }
 }
 
-}  // namespace
-
-Result<SnapshotReader> SnapshotReader::open(const std::string& path, const std::string& vfs) {
+/// A connection beside others, which takes no checkpoint by itself.
+Result<sqlite::Database> open_existing(const std::string& path, const std::string& vfs) {
   sqlite::Options options;
   options.vfs = vfs;
   options.synchronous = sqlite::Synchronous::normal;
@@ -49,7 +48,13 @@ Result<SnapshotReader> SnapshotReader::open(const std::string& path, const std::
   options.checkpoint_wal_pages = 0;
   options.exclusive = false;
   options.create = false;
-  auto database = sqlite::Database::open(path, options);
+  return sqlite::Database::open(path, options);
+}
+
+}  // namespace
+
+Result<SnapshotReader> SnapshotReader::open(const std::string& path, const std::string& vfs) {
+  auto database = open_existing(path, vfs);
   if (!database) return std::unexpected(database.error());
   SnapshotReader reader;
   reader.database_ = std::make_unique<sqlite::Database>(std::move(*database));
@@ -113,14 +118,7 @@ namespace {
 /// Errors of the disk are the sender's business, not this member's end: its own state is elsewhere.
 Result<> check_and_mark(const std::string& path, const std::string& vfs,
                         const SnapshotFacts& wanted, MemberId self) {
-  sqlite::Options options;
-  options.vfs = vfs;
-  options.synchronous = sqlite::Synchronous::normal;
-  options.cache_kib = 64;
-  options.checkpoint_wal_pages = 0;
-  options.exclusive = false;
-  options.create = false;
-  auto database = sqlite::Database::open(path, options);
+  auto database = open_existing(path, vfs);
   if (!database) return std::unexpected(database.error());
   auto facts = read_facts(*database);
   if (!facts) return std::unexpected(facts.error());
