@@ -1,5 +1,6 @@
 #include "firmware/etcd/member.h"
 
+#include <algorithm>
 #include <format>
 
 #include "firmware/etcd/mvcc/authorize.h"
@@ -176,6 +177,11 @@ Task<grpc::Reply<LeaseLeasesResponse>> Member::lease_leases(Credentials who) {
       if (refused) co_return reject(*refused);
     }
     response.leases.push_back({id});
+  }
+  if (store.leases().primary()) {  // who knows the times names the next to end first
+    std::ranges::stable_sort(response.leases, {}, [&store](const LeaseStatus& lease) {
+      return store.leases().find(lease.id)->expiry;
+    });
   }
   fill(response.header);
   co_return response;
