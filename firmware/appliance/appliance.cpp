@@ -62,6 +62,7 @@ class Appliance {
   void show();
   void show_now();
   StatusFacts facts() const;
+  std::string memory() const;
   void heard(const boards::Heartbeat& heartbeat);
   void end(boards::Ending ending, std::string_view why);
   Task<void> shut_down(boards::Ending ending);
@@ -80,7 +81,7 @@ class Appliance {
   std::unique_ptr<boards::TimeKeeper> time_;
   std::unique_ptr<boards::PowerButton> power_button_;
   boards::Heartbeat heartbeat_;
-  std::string shown_;  // what the screen shows, but for the time of day
+  std::string shown_;  // what the screen shows, but for what changes all the time
   std::unique_ptr<os::Operation> showing_;
   std::unique_ptr<os::Operation> feeding_;
   std::unique_ptr<os::Operation> reminder_;
@@ -217,12 +218,21 @@ void Appliance::show() {
 void Appliance::show_now() {
   StatusFacts now = facts();
   boards::write_screen(render_status(now, screen_columns));
-  // The clock on the screen goes on; a serial line scrolls, and gets only what is news.
+  // The clock on the screen goes on, and so on; a serial line scrolls, and gets only what is news.
   now.time.clear();
+  now.memory.clear();
   std::string news = render_status(now, screen_columns);
   if (news != shown_) say(render_status(facts(), screen_columns));
   shown_ = std::move(news);
   showing_ = loop_.call_at(loop_.now() + show_interval, [this] { show_now(); });
+}
+
+std::string Appliance::memory() const {
+  const boards::MemoryUse use = boards::memory_use(server_ ? server_->pid() : 0);
+  auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  return std::format("{:.1f} MiB server, {:.1f} MiB process 1, {:.0f} of {:.0f} MiB available",
+                     mib(use.child_bytes), mib(use.own_bytes), mib(use.available_bytes),
+                     mib(use.total_bytes));
 }
 
 StatusFacts Appliance::facts() const {
@@ -245,6 +255,7 @@ StatusFacts Appliance::facts() const {
     const std::string text = heartbeat_.text.empty() ? "starting" : heartbeat_.text;
     out.health = (ready_ ? "ready: " : "not ready: ") + text;
   }
+  out.memory = memory();
   if (server_) {
     out.restarts = server_->restarts();
     out.last_end = server_->last_end();

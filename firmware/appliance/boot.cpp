@@ -142,14 +142,16 @@ void prepare_data(Booted& booted, os::Storage& storage, const Logger& log) {
 }
 
 void set_clock(Booted& booted, os::Storage& storage, const Logger& log) {
-  booted.clock_floor = clock_floor(storage, {.board_file = "/board.ini",
-                                             .saved_file = saved_time_file,
-                                             .certificates = std::string(data_folder) + "/pki"});
-  if (boards::read_clock() >= booted.clock_floor) return;
-  auto set = boards::step_clock(booted.clock_floor);
+  const FloorSources sources{.board_file = "/board.ini",
+                             .saved_file = saved_time_file,
+                             .certificates = std::string(data_folder) + "/pki"};
+  booted.clock_floor = clock_floor(storage, sources);
+  const WallTime start = clock_start(storage, sources);
+  if (boards::read_clock() >= start) return;
+  auto set = boards::step_clock(start);
   if (set) {
     log.info("the clock begins at the last time that is known",
-             LogField("time", to_rfc3339(booted.clock_floor)));
+             LogField("time", to_rfc3339(start)));
   } else {
     log.warn("the clock stays wrong", LogField("error", set.error().to_string()));
   }

@@ -26,7 +26,7 @@ struct Booted {
   DataState data = DataState::absent;
   std::optional<node::Config> config;  // none when it is wrong; then `problem` says how
   node::BoardSettings settings;
-  WallTime clock_floor;  // the clock is not before it
+  WallTime clock_floor;  // no time server may say an earlier time
   std::string problem;   // empty: the server may be started
 };
 

@@ -53,8 +53,12 @@ WallTime latest_beginning(os::Storage& storage, const std::string& folder, int d
 }  // namespace
 
 WallTime clock_floor(os::Storage& storage, const FloorSources& sources) {
-  return std::max({build_time(storage, sources.board_file), saved_time(storage, sources.saved_file),
-                   latest_beginning(storage, sources.certificates, 1)});
+  return std::max(build_time(storage, sources.board_file),
+                  latest_beginning(storage, sources.certificates, 1));
+}
+
+WallTime clock_start(os::Storage& storage, const FloorSources& sources) {
+  return std::max(clock_floor(storage, sources), saved_time(storage, sources.saved_file));
 }
 
 Result<> save_time(os::Storage& storage, const std::string& saved_file, WallTime now) {

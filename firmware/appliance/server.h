@@ -37,6 +37,7 @@ class Server {
   Task<void> stop(Duration patience);
 
   const boards::ServerState& state() const { return state_; }
+  int pid() const { return child_.pid; }
   int restarts() const { return restarts_; }
   /// Of the last end; empty when it never ended.
   const std::string& last_end() const { return last_end_; }

@@ -53,6 +53,7 @@ std::string render_status(const StatusFacts& facts, std::size_t columns) {
   if (facts.interfaces.empty()) screen.row("network", "not set up");
   if (!facts.roles.empty()) screen.row("roles", joined(facts.roles));
   screen.row("health", facts.health);
+  if (!facts.memory.empty()) screen.row("memory", facts.memory);
   screen.row("clock", std::format("{}, {}", facts.time, facts.clock));
   if (facts.restarts != 0) {
     screen.row("restarts", std::format("{}, last: {}", facts.restarts, facts.last_end));

@@ -19,6 +19,7 @@ struct StatusFacts {
   std::vector<Interface> interfaces;
   std::vector<std::string> roles;
   std::string health;    // "ready: serves, leads etcd"
+  std::string memory;    // "12.0 MiB server, 5.0 MiB process 1, 180 of 230 MiB available"
   std::string clock;     // "synchronized with 192.168.1.1"
   std::string time;      // RFC 3339
   std::string last_end;  // of the server; empty: it never ended

@@ -4,7 +4,7 @@ import contextlib
 import os
 import random
 
-from emulated_boards import DISK_MIB, Options
+from emulated_boards import DISK_MIB
 from harness import Failure, tripod_cluster
 from workload import Writer, nothing_lost, present
 
@@ -13,9 +13,6 @@ SEED = 20261125
 ROUNDS = int(os.environ.get("TRIPOD_POWER_CUTS", "2"))
 BACK_SECONDS = 180
 PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")  # a handshake of emulated processors takes seconds
-# Emulated processors shared by three boards take seconds for a handshake: etcd's advice is a longer heartbeat then.
-OPTIONS = Options(overrides={("etcd", "heartbeat-interval"): "500", ("etcd", "election-timeout"): "5000",
-                             ("balancer", "health-check-timeout"): "5s", ("balancer", "health-check-interval"): "5s"})
 
 
 def test_the_cards_become_a_cluster(t):

@@ -30,6 +30,9 @@ SEGMENT = "10.77.0."
 FORWARDED = (CLIENT_PORT, API_PORT, BALANCER_PORT)
 DISK_MIB = 1024
 PHASE = re.compile(r"tripod: phase (\S+) ([0-9.]+)")
+# Emulated processors that boards share take seconds for a handshake: etcd's advice is a longer heartbeat then.
+PATIENT = {("etcd", "heartbeat-interval"): "500", ("etcd", "election-timeout"): "5000",
+           ("balancer", "health-check-timeout"): "5s", ("balancer", "health-check-interval"): "5s"}
 
 
 @dataclass
@@ -39,7 +42,13 @@ class Options:
     syncs: float = None  # flushes a second of each card
     seed: int = 1
     memory_mib: int = None
-    overrides: dict = None  # (section, key) -> value of every tripod.ini
+    overrides: dict = None  # (section, key) -> value of every tripod.ini, above PATIENT; None leaves a key out
+    own_overrides: dict = None  # board's number -> the same of its file alone
+    devices: tuple = ()  # more of QEMU's arguments for each board
+    kernel_arguments: str = ""  # behind those of the card
+    reboots: bool = False  # a board that resets goes on; otherwise its QEMU ends, so that it is noticed
+    first_host: int = 11  # the last number of the first board's address
+    ports: tuple = FORWARDED  # of each board, forwarded from the host
     binaries: dict = None  # arch preset -> program, instead of what tools/build makes
 
 
@@ -52,12 +61,12 @@ def extract_boot_files(image, names, folder):
         subprocess.run(["mcopy", "-n", "-o", "-i", f"{image}@@{first}", f"::{name}", folder / name], check=True)
 
 
-def qemu_command(row, boot, disk, network=None, memory_mib=None, extra=()):
+def qemu_command(row, boot, disk, network=None, memory_mib=None, extra=(), kernel_arguments=""):
     """QEMU's arguments for a board of this row, its serial console apart."""
     command = [row.text("qemu", "program"), "-M", row.text("qemu", "machine"), "-nodefaults", "-display", "none",
                "-m", str(memory_mib or row.number("qemu", "memory-mib")),
                "-kernel", boot / row.text("kernel", "file"), "-initrd", boot / "initramfs.gz",
-               "-append", (boot / "cmdline.txt").read_text().strip()]
+               "-append", f"{(boot / 'cmdline.txt').read_text().strip()} {kernel_arguments}".strip()]
     if cpu := row.sections["qemu"].get("cpu"):
         command += ["-cpu", cpu, "-smp", row.text("qemu", "processors")]
     if tree := row.sections["qemu"].get("device-tree"):
@@ -73,13 +82,14 @@ class EmulatedBoard(Process):
         self.cluster, self.number, self.row = cluster, number, row
         folder = cluster.folder
         name = f"board-{number}"
-        self.ip, self.address = f"{SEGMENT}{10 + number}", f"{cluster.prefix}{10 + number}"
+        self.ip, self.address = f"{SEGMENT}{cluster.options.first_host - 1 + number}", f"{cluster.prefix}{10 + number}"
         self.image, self.disk_file = folder / f"{name}.img", folder / f"{name}.disk"
         self.boot, self.console = folder / f"{name}.boot", folder / f"{name}.console"
         self.console_socket, self.monitor = folder / f"{name}.tty", folder / f"{name}.qmp"
         self.disk = Process(f"disk-{number}", folder, [], self.disk_file)
         self.statistics_file, self.disk_socket = folder / f"disk-{number}.json", folder / f"disk-{number}.sock"
         self.kubeconfig = folder / f"{name}.conf"
+        self.devices = []  # of this board, beside those of the options
         super().__init__(name, folder, [], f"tripod-{name}:{folder}")
 
     @property
@@ -118,12 +128,15 @@ class EmulatedBoard(Process):
                 "-device", f"{self.row.text('qemu', 'disk-device')},drive=card"]
         network = ["-netdev", f"stream,id=net,server=off,addr.type=unix,addr.path={self.cluster.plug(self.number)}",
                    "-device", f"{self.row.text('qemu', 'network-device')},netdev=net,mac=52:54:00:77:00:{self.number:02x}"]
-        extra = ["-name", self.marker, "-no-reboot", "-device", "virtio-rng-device",
-                 "-chardev", f"socket,id=tty,path={self.console_socket},server=on,wait=off,logfile={self.console}",
-                 "-serial", "chardev:tty", "-qmp", f"unix:{self.monitor},server=on,wait=off"]
-        if (size := self.cluster.options.memory_mib) is None:
+        options = self.cluster.options
+        # With a multiplexer, Ctrl-A b on the console is a break, which the kernel listens to.
+        extra = ["-name", self.marker, "-device", "virtio-rng-device", "-chardev",
+                 f"socket,id=tty,path={self.console_socket},server=on,wait=off,mux=on,logfile={self.console}",
+                 "-serial", "chardev:tty", "-qmp", f"unix:{self.monitor},server=on,wait=off",
+                 *([] if options.reboots else ["-no-reboot"]), *options.devices, *self.devices]
+        if (size := options.memory_mib) is None:
             size = self.row.number("qemu", "memory-mib")
-        self.command = qemu_command(self.row, self.boot, disk, network, size, extra)
+        self.command = qemu_command(self.row, self.boot, disk, network, size, extra, options.kernel_arguments)
         super().start()
 
     def power_button(self):
@@ -152,6 +165,16 @@ class EmulatedBoard(Process):
     def log_tail(self, lines=30):
         return "\n".join([super().log_tail(5), *self.console_text().splitlines()[-lines:]])
 
+    def type(self, keys):
+        """On the serial console."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(self.console_socket))
+            line.sendall(keys)
+
+    def boots(self):
+        """How often it has begun since QEMU started."""
+        return self.console_text().count("tripod: phase init ")
+
     def phases(self):
         """name -> seconds after the kernel was handed over to, as the console has them."""
         return {name: float(seconds) for name, seconds in PHASE.findall(self.console_text())}
@@ -176,7 +199,7 @@ class EmulatedBoard(Process):
 
 
 def monitor(path, command, arguments=None):
-    """One command over QEMU's machine protocol."""
+    """One command over QEMU's machine protocol; what it returned."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(str(path))
@@ -188,6 +211,7 @@ def monitor(path, command, arguments=None):
             while "return" not in (answer := json.loads(stream.readline() or b'{"error": "closed"}')):
                 if "error" in answer:
                     raise ClusterError(f"QEMU: {command}: {answer['error']}")
+        return answer["return"]
 
 
 class EmulatedCluster:
@@ -243,8 +267,9 @@ class EmulatedCluster:
 
     def overrides_of(self, board):
         """Only the first board has a balancer to say something about."""
-        return {key: value for key, value in (self.options.overrides or {}).items()
-                if key[0] != "balancer" or board is self.boards[0]}
+        wanted = PATIENT | (self.options.overrides or {})
+        wanted = {key: value for key, value in wanted.items() if key[0] != "balancer" or board is self.boards[0]}
+        return wanted | (self.options.own_overrides or {}).get(board.number, {})
 
     def binary_of(self, row):
         return (self.options.binaries or {}).get(row.text("board", "preset"))
@@ -276,18 +301,24 @@ class EmulatedCluster:
     # Life
 
     def plug(self, number):
+        """0 is the host's, then the boards', and one is left for whoever else comes onto the segment."""
         return self.folder / f"plug-{number}.sock"
+
+    @property
+    def free_plug(self):
+        return self.plug(len(self.boards) + 1)
 
     def start_network(self):
         """The switch, and QEMU's user network plugged into it: the host's address, forwarded ports, DHCP and DNS."""
-        plugs = [self.plug(n) for n in range(len(self.boards) + 1)]
+        plugs = [self.plug(n) for n in range(len(self.boards) + 2)]
         if not self.switch.pid():
             self.switch.command = [str(c) for c in (sys.executable, HERE / "board_switch.py", *plugs)]
             self.switch.start()
             wait_for(f"the switch\n{self.switch.log_tail(5)}", lambda: all(p.exists() for p in plugs), 10, 0.02)
         if self.host.pid():
             return
-        forwards = "".join(f",hostfwd=tcp:{b.address}:{port}-{b.ip}:{port}" for b in self.boards for port in FORWARDED)
+        forwards = "".join(f",hostfwd=tcp:{b.address}:{port}-{b.ip}:{port}" for b in self.boards
+                           for port in self.options.ports)
         self.host.command = [
             "qemu-system-aarch64", "-name", self.host.marker, "-M", "none", "-nodefaults", "-display", "none",
             "-netdev", f"user,id=host,net={SEGMENT}0/24,host={SEGMENT}2,dns={SEGMENT}3,dhcpstart={SEGMENT}100{forwards}",

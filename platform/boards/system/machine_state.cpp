@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "platform/boards/system/files.h"
@@ -154,6 +155,35 @@ void reboot_on_panic() {
 
 void take_control_alt_delete() {
   ::reboot(RB_DISABLE_CAD);
+}
+
+std::uint64_t kib_in(std::string_view text, std::string_view key) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (line.starts_with(key)) {
+      line = trimmed(line.substr(key.size()));
+      std::uint64_t number = 0;
+      std::from_chars(line.data(), line.data() + line.size(), number);
+      return number;
+    }
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  return 0;
+}
+
+MemoryUse memory_use(int child) {
+  auto bytes_in = [](const std::string& file, std::string_view key) {
+    auto text = read_text(file);
+    return text ? kib_in(*text, key) << 10 : 0;
+  };
+  MemoryUse use{.own_bytes = bytes_in("/proc/self/status", "VmRSS:"),
+                .child_bytes = 0,
+                .available_bytes = bytes_in("/proc/meminfo", "MemAvailable:"),
+                .total_bytes = bytes_in("/proc/meminfo", "MemTotal:")};
+  if (child > 0) use.child_bytes = bytes_in(std::format("/proc/{}/status", child), "VmRSS:");
+  return use;
 }
 
 std::chrono::milliseconds uptime() {

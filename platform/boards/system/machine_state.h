@@ -53,6 +53,18 @@ void reboot_on_panic();
 /// Ctrl-Alt-Del sends SIGINT to process 1, instead of a reboot at once.
 void take_control_alt_delete();
 
+/// Of the whole machine, and what this process and one child of it have in it. Zero: unknown.
+struct MemoryUse {
+  std::uint64_t own_bytes = 0;
+  std::uint64_t child_bytes = 0;
+  std::uint64_t available_bytes = 0;
+  std::uint64_t total_bytes = 0;
+};
+MemoryUse memory_use(int child);
+/// The number behind `key`, as "MemTotal:", in lines as "MemTotal:   245760 kB"; 0 when there is
+/// none.
+std::uint64_t kib_in(std::string_view text, std::string_view key);
+
 /// Seconds since the kernel started.
 std::chrono::milliseconds uptime();
 

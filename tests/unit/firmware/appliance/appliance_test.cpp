@@ -77,7 +77,9 @@ TEST_F(ApplianceFiles, the_clock_begins_at_the_latest_known_moment) {
   EXPECT_EQ(to_rfc3339(clock_floor(storage_, sources)), "2025-11-25T00:00:00Z");
   const WallTime saved = *parse_rfc3339("2026-01-01T10:00:00Z");
   ASSERT_TRUE(save_time(storage_, sources.saved_file, saved));
-  EXPECT_EQ(clock_floor(storage_, sources), saved);
+  EXPECT_EQ(clock_start(storage_, sources), saved);
+  EXPECT_EQ(to_rfc3339(clock_floor(storage_, sources)), "2025-11-25T00:00:00Z")
+      << "a server that was wrong may be corrected";
   linux_os::KernelEntropy entropy;
   const WallTime issued = *parse_rfc3339("2026-05-01T10:00:00Z");
   auto authority = pki::Authority::create("tripod", std::chrono::days(10), issued, entropy);
@@ -86,6 +88,7 @@ TEST_F(ApplianceFiles, the_clock_begins_at_the_latest_known_moment) {
   auto facts = pki::describe(authority->pair().certificate_pem);
   ASSERT_TRUE(facts);
   EXPECT_EQ(clock_floor(storage_, sources), facts->not_before);
+  EXPECT_EQ(clock_start(storage_, sources), facts->not_before);
   EXPECT_GT(facts->not_before, saved);
   write("last-time", "garbage");
   write("pki/broken.crt", "garbage");
@@ -121,6 +124,7 @@ TEST(StatusScreen, shows_what_a_person_asks_for) {
   facts.interfaces = {{"end0", true, {"192.168.1.11/24", "fd00::11/64"}}, {"eth1", false, {}}};
   facts.roles = {"etcd", "apiserver"};
   facts.health = "ready: serves, leads etcd";
+  facts.memory = "12.0 MiB server, 180 of 230 MiB available";
   facts.time = "2026-11-25T12:00:00Z";
   facts.clock = "synchronized with 10.0.0.1";
   EXPECT_EQ(render_status(facts, 60),
@@ -131,6 +135,7 @@ TEST(StatusScreen, shows_what_a_person_asks_for) {
             "eth1      no address yet (no cable)\n"
             "roles     etcd, apiserver\n"
             "health    ready: serves, leads etcd\n"
+            "memory    12.0 MiB server, 180 of 230 MiB available\n"
             "clock     2026-11-25T12:00:00Z, synchronized with 10.0.0.1\n"
             "------------------------------------------------------------\n");
 }

@@ -129,6 +129,15 @@ TEST(KernelArgument, is_found_by_its_whole_name) {
   EXPECT_EQ(argument_in("tripod.boards=pi quiet", "tripod.board"), "");
 }
 
+TEST(MachineState, reads_the_kernel_s_sizes) {
+  constexpr std::string_view text =
+      "MemTotal:         245760 kB\nSwapFree:\t0 kB\nMemAvailable:\t 180000 kB";
+  EXPECT_EQ(kib_in(text, "MemTotal:"), 245'760U);
+  EXPECT_EQ(kib_in(text, "MemAvailable:"), 180'000U);
+  EXPECT_EQ(kib_in(text, "Total:"), 0U);
+  EXPECT_EQ(kib_in("", "MemTotal:"), 0U);
+}
+
 TEST(Loop, tells_when_a_descriptor_is_readable) {
   linux_os::Loop loop;
   std::array<int, 2> ends{};
