@@ -63,6 +63,7 @@ class Appliance {
   void show_now();
   StatusFacts facts() const;
   std::string memory() const;
+  std::vector<std::string> address_conflicts() const;
   void heard(const boards::Heartbeat& heartbeat);
   void end(boards::Ending ending, std::string_view why);
   Task<void> shut_down(boards::Ending ending);
@@ -125,7 +126,13 @@ void Appliance::network_changed() {
   write_names();  // DHCP may have named servers
   announce_name();
   show();
-  if (!network_->ready() || network_was_ready_) return;
+  if (network_was_ready_) return;
+  if (!network_->ready()) {
+    // Two boards with one address are two members with one name: this one does not begin.
+    if (!address_conflicts().empty()) boards::show_light("/sys", boards::Light::fast);
+    return;
+  }
+  if (booted_.problem.empty()) boards::show_light("/sys", boards::Light::slow);
   network_was_ready_ = true;
   say_phase("network");
   start_clock();
@@ -227,6 +234,15 @@ void Appliance::show_now() {
   showing_ = loop_.call_at(loop_.now() + show_interval, [this] { show_now(); });
 }
 
+std::vector<std::string> Appliance::address_conflicts() const {
+  std::vector<std::string> out;
+  if (!network_) return out;
+  for (const boards::NetworkSetup::Interface& each : network_->interfaces()) {
+    out.insert(out.end(), each.conflicts.begin(), each.conflicts.end());
+  }
+  return out;
+}
+
 std::string Appliance::memory() const {
   const boards::MemoryUse use = boards::memory_use(server_ ? server_->pid() : 0);
   auto mib = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
@@ -263,6 +279,9 @@ StatusFacts Appliance::facts() const {
   out.clock = time_ ? time_->status() : "not synchronized";
   out.time = to_rfc3339(loop_.wall_now());
   out.problem = booted_.problem;
+  for (const std::string& conflict : address_conflicts()) {
+    out.problem += std::format("{}{}", out.problem.empty() ? "" : "\n", conflict);
+  }
   if (!name_taken_by_.empty()) {
     out.problem += std::format("{}{} has the same name; give one of them another [board] hostname",
                                out.problem.empty() ? "" : "\n", name_taken_by_);

@@ -1,5 +1,5 @@
 // What a board hears from its network and its kernel before it knows anybody: DHCP packets, time
-// answers, multicast DNS, rtnetlink datagrams, and the first bytes of its disks. The first byte
+// answers, multicast DNS, ARP, rtnetlink datagrams, and the first bytes of its disks. The first byte
 // chooses the decoder.
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 #include "platform/base/check.h"
 #include "platform/boards/disk/partition_table.h"
 #include "platform/boards/disk/superblock.h"
+#include "platform/boards/net/address_claim.h"
 #include "platform/boards/net/dhcp_client.h"
 #include "platform/boards/net/mdns_message.h"
 #include "platform/boards/net/route_message.h"
@@ -58,7 +59,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 1: std::ignore = boards::decode_sntp_answer(input, 0x3030303030303030, {}, {}, {}); break;
     case 2: std::ignore = boards::decode_route_datagram(input); break;
     case 3: disk(input); break;
-    default: std::ignore = boards::decode_mdns(input); break;
+    default:
+      std::ignore = boards::decode_mdns(input);
+      std::ignore = boards::decode_arp(input);
+      break;
   }
   return 0;
 }

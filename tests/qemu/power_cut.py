@@ -1,13 +1,15 @@
-"""What the emulated boards stand on: a disk that forgets what was not flushed, and a switch that does not flood."""
+"""What the emulated boards stand on: a disk that forgets what was not flushed, a switch that does not flood, a time server."""
 
 import contextlib
 import socket
 import struct
 import subprocess
 import sys
+import time
 
 from harness import ROOT, Failure, wait_for
 from power_cut_disk import SECTOR, Disk
+from segment import TimeServer
 
 CLUSTER = False
 KIB = 1024
@@ -58,6 +60,26 @@ def test_a_power_cut_loses_and_tears_only_what_was_not_flushed(t):
         raise Failure(f"fates over 12 seeds: {fates}")
 
 
+def test_a_lying_card_tears_what_it_had_flushed_last_and_nothing_before(t):
+    path = t.folder / "lies"
+    path.write_bytes(b"\0" * 256 * KIB)
+    disk = Disk(path, 1, ("torn",), lies=True)
+    for number in (1, 2):
+        disk.write(number * 16 * KIB, bytes([number]) * 8 * KIB)
+        disk.flush()
+    disk.flush()
+    disk.write(64 * KIB, b"u" * 8 * KIB)
+    disk.lose_power()
+    data = path.read_bytes()
+    first, last, unflushed = (data[n * KIB:(n + 8) * KIB] for n in (16, 32, 64))
+    if first != b"\1" * 8 * KIB:
+        raise Failure("what an earlier flush wrote is not there any more")
+    for part, byte in ((last, b"\2"), (unflushed, b"u")):
+        kept = part.count(byte)
+        if kept % SECTOR or not 0 < kept < len(part) or part != byte * kept + b"\0" * (len(part) - kept):
+            raise Failure(f"not torn at a sector: {kept} bytes are there")
+
+
 class Plug:
     """A board's end of a cable."""
 
@@ -101,3 +123,38 @@ def test_a_switch_sends_frames_to_whom_they_belong_only(t):
     one.send(three.address, b"three is on")
     if three.receive() != b"three is on":
         raise Failure("a frame for a plug that is out went elsewhere")
+
+
+def test_a_time_server_answers_when_it_is_told_to(t):
+    """As a board asks: who has that address, then a datagram."""
+    paths = [t.folder / f"clock-plug-{n}" for n in range(2)]
+    switch = subprocess.Popen([sys.executable, ROOT / "tools/lib/board_switch.py", *paths], stdout=subprocess.DEVNULL)
+    t.cleanups.callback(switch.wait)
+    t.cleanups.callback(switch.kill)
+    wait_for("the switch", lambda: all(p.exists() for p in paths), 10)
+    server = TimeServer(paths[0])
+    server.start()
+    board, address, own = socket.socket(socket.AF_UNIX), bytes([2, 0, 0, 0, 0, 1]), socket.inet_aton("10.77.0.11")
+    board.settimeout(5)
+    board.connect(str(paths[1]))
+
+    def send(frame):
+        board.sendall(struct.pack(">I", len(frame)) + frame)
+
+    def receive():
+        size, = struct.unpack(">I", board.recv(4, socket.MSG_WAITALL))
+        return board.recv(size, socket.MSG_WAITALL)
+
+    wanted = socket.inet_aton(server.ip)
+    send(b"\xff" * 6 + address + bytes.fromhex("08060001080006040001") + address + own + bytes(6) + wanted)
+    if (answer := receive())[22:32] != server.ethernet + wanted or answer[:6] != address:
+        raise Failure(f"no address: {answer.hex()}")
+    request = bytes([0x23]) + bytes(39) + b"whenever"
+    datagram = struct.pack(">HHHH", 4000, 123, 8 + len(request), 0) + request
+    packet = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0) + own + wanted + datagram
+    server.offset = 7200
+    send(server.ethernet + address + b"\x08\0" + packet)
+    answer = receive()[14 + 28:]
+    seconds, = struct.unpack_from(">I", answer, 40)
+    if answer[24:32] != b"whenever" or abs(seconds - 2_208_988_800 - time.time() - 7200) > 2:
+        raise Failure(f"an answer to something else, or another time: {answer.hex()}")

@@ -47,15 +47,22 @@ class Options:
     devices: tuple = ()  # more of QEMU's arguments for each board
     kernel_arguments: str = ""  # behind those of the card
     reboots: bool = False  # a board that resets goes on; otherwise its QEMU ends, so that it is noticed
-    first_host: int = 11  # the last number of the first board's address
+    ips: dict = None  # board's number -> its address on the segment, where it is not SEGMENT11, SEGMENT12, ...
+    names: tuple = ()  # in the certificates, beside those the host reaches the boards by
     ports: tuple = FORWARDED  # of each board, forwarded from the host
     binaries: dict = None  # arch preset -> program, instead of what tools/build makes
+
+
+def partition_of(table, number):
+    """(first byte, bytes) of a partition, by the first sector of a card."""
+    at = 446 + 16 * (number - 1)
+    return tuple(int.from_bytes(table[at + offset:at + offset + 4], "little") * 512 for offset in (8, 12))
 
 
 def extract_boot_files(image, names, folder):
     """Files of an image's boot partition; where it is, the partition table says."""
     with open(image, "rb") as file:
-        first = int.from_bytes(file.read(512)[446 + 8:446 + 12], "little") * 512
+        first, _ = partition_of(file.read(512), 1)
     folder.mkdir(exist_ok=True)
     for name in names:
         subprocess.run(["mcopy", "-n", "-o", "-i", f"{image}@@{first}", f"::{name}", folder / name], check=True)
@@ -82,14 +89,15 @@ class EmulatedBoard(Process):
         self.cluster, self.number, self.row = cluster, number, row
         folder = cluster.folder
         name = f"board-{number}"
-        self.ip, self.address = f"{SEGMENT}{cluster.options.first_host - 1 + number}", f"{cluster.prefix}{10 + number}"
+        self.ip = (cluster.options.ips or {}).get(number, f"{SEGMENT}{10 + number}")
+        self.address = f"{cluster.prefix}{10 + number}"
         self.image, self.disk_file = folder / f"{name}.img", folder / f"{name}.disk"
         self.boot, self.console = folder / f"{name}.boot", folder / f"{name}.console"
         self.console_socket, self.monitor = folder / f"{name}.tty", folder / f"{name}.qmp"
         self.disk = Process(f"disk-{number}", folder, [], self.disk_file)
         self.statistics_file, self.disk_socket = folder / f"disk-{number}.json", folder / f"disk-{number}.sock"
         self.kubeconfig = folder / f"{name}.conf"
-        self.devices = []  # of this board, beside those of the options
+        self.devices, self.disk_options = [], []  # of this board, beside those of the options
         super().__init__(name, folder, [], f"tripod-{name}:{folder}")
 
     @property
@@ -105,6 +113,18 @@ class EmulatedBoard(Process):
         names = [self.row.text("kernel", "file"), "initramfs.gz", "cmdline.txt"]
         extract_boot_files(self.image, names, self.boot)
 
+    def put_on_card(self, name, text):
+        """A file of the boot partition, as a person edits it. The board is off."""
+        with open(self.disk_file, "rb") as file:
+            first = partition_of(file.read(512), 1)[0]
+        subprocess.run(["mcopy", "-n", "-o", "-i", f"{self.disk_file}@@{first}", "-", f"::{name}"], check=True,
+                       input=text.encode())
+
+    def data_partition(self):
+        """(first byte, bytes) on the card."""
+        with open(self.disk_file, "rb") as file:
+            return partition_of(file.read(512), 3)
+
     def start_disk(self):
         if self.disk.pid():
             return
@@ -114,6 +134,7 @@ class EmulatedBoard(Process):
                              self.statistics_file, "--seed", options.seed + self.number]
         if options.syncs:
             self.disk.command += ["--syncs", options.syncs]
+        self.disk.command += self.disk_options
         self.disk.command = [str(c) for c in self.disk.command]
         self.disk.start()
         wait_for(f"the disk of {self.name}", self.disk_socket.exists, 10, 0.02)
@@ -248,9 +269,9 @@ class EmulatedCluster:
         """Cards for all boards, as a person makes them: tripod init, then an image each."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "prefix").write_text(f"{self.prefix}\n")
-        names = ",".join(b.address for b in self.boards)
+        names = ",".join([*(b.address for b in self.boards), *self.options.names])
         done = subprocess.run([str(program("tripod")), "init", "--dir", self.cards, "--boards", str(len(self.boards)),
-                               "--address", f"{self.boards[0].ip}/24", "--gateway", f"{SEGMENT}2", "--names", names],
+                               "--address", ",".join(f"{b.ip}/24" for b in self.boards), "--gateway", f"{SEGMENT}2", "--names", names],
                               capture_output=True, text=True)
         if done.returncode != 0:
             raise ClusterError(f"tripod init: {done.stderr.strip()}")
@@ -357,17 +378,21 @@ class EmulatedCluster:
         self.nodes.command = [str(program("hollow-node")), "--kubeconfig", str(self.admin_conf), "--nodes", str(count)]
         self.nodes.start()
 
-    def stop(self):
-        """Nodes first, then the power buttons of all boards at once, then what is under them."""
-        self.nodes.stop()
+    def stop_boards(self):
+        """The power buttons of all boards at once. True when each shut down by itself."""
         for board in self.boards:
             with contextlib.suppress(OSError, ClusterError):
                 if board.pid():
                     board.power_button()
-        clean = [board.stop() for board in self.boards]
+        return all([board.stop() for board in self.boards])
+
+    def stop(self):
+        """Nodes first, then the boards, then what is under them."""
+        self.nodes.stop()
+        clean = self.stop_boards()
         for process in [*(b.disk for b in self.boards), self.host, self.switch]:
             process.stop()
-        return all(clean)
+        return clean
 
     def destroy(self):
         for process in [self.nodes, *self.boards, *(b.disk for b in self.boards), self.host, self.switch]:

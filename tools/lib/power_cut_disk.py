@@ -3,7 +3,8 @@
 
 What the guest has not flushed lives in this process alone. When the emulator dies without a goodbye (a power cut), each
 unflushed write is kept, lost or torn in the middle, by a seeded draw, as a card may do it; then it waits for the next start.
-`--syncs N` makes it as slow as a card that manages N flushes a second. Figures are in STATISTICS after each flush.
+`--fates torn` draws among fewer, and `--lies` tears what the last flush wrote, too: a card that broke its word.
+SIGUSR1 is the death of the card: every request fails from then on. `--syncs N` makes it as slow as a card that manages N flushes a second. Figures are in STATISTICS after each flush.
 
 The protocol is NBD's fixed newstyle handshake with simple replies (doc/proto.md of NetworkBlockDevice/nbd).
 """
@@ -31,7 +32,8 @@ REP_ACK, REP_INFO, REP_UNSUPPORTED = 1, 3, 0x80000001
 HAS_FLAGS, SEND_FLUSH, SEND_FUA, SEND_WRITE_ZEROES = 1, 4, 8, 64
 READ, WRITE, DISCONNECT, FLUSH, WRITE_ZEROES = 0, 1, 2, 3, 6
 FUA = 1
-EINVAL = 22
+FATES = ("kept", "lost", "lost", "torn")
+EIO, EINVAL = 5, 22
 
 
 class Gone(Exception):
@@ -41,15 +43,17 @@ class Gone(Exception):
 class Disk:
     """The file, and above it the writes that no flush has followed yet."""
 
-    def __init__(self, path, seed):
+    def __init__(self, path, seed, fates=FATES, lies=False):
         self.file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self.size = os.fstat(self.file).st_size
-        self.random = random.Random(seed)
+        self.random, self.fates, self.lies = random.Random(seed), fates, lies
+        self.dead = False
+        self.flushed = []  # (offset, bytes before, bytes) of the last flush that wrote something, if the card lies
         self.pending = []  # (offset, bytes), oldest first
         self.pending_bytes = 0
         self.sectors = {}  # what pending adds up to
         self.counts = {"writes": 0, "written_bytes": 0, "flushes": 0, "reads": 0, "power_cuts": 0, "lost_writes": 0,
-                       "torn_writes": 0}
+                       "torn_writes": 0, "lies": 0}
 
     def read(self, offset, length):
         self.counts["reads"] += 1
@@ -72,6 +76,8 @@ class Disk:
             self.write_back()
 
     def write_back(self):
+        if self.lies and self.pending:
+            self.flushed = [(offset, os.pread(self.file, len(data), offset), data) for offset, data in self.pending]
         for offset, data in self.pending:
             os.pwrite(self.file, data, offset)
         self.pending, self.sectors, self.pending_bytes = [], {}, 0
@@ -83,10 +89,11 @@ class Disk:
     def lose_power(self):
         """Each pending write meets its own fate; a torn one ends at a sector."""
         lost = torn = 0
+        self.break_word()
         for offset, data in self.pending:
-            fate = self.random.choice(("kept", "lost", "lost", "torn"))
+            fate = self.random.choice(self.fates)
             if fate == "torn" and len(data) > SECTOR:
-                data = data[:SECTOR * self.random.randrange(1, len(data) // SECTOR)]
+                data = self.tear(data)
                 torn += 1
             elif fate != "kept":
                 lost += 1
@@ -98,6 +105,17 @@ class Disk:
         self.counts["lost_writes"] += lost
         self.counts["torn_writes"] += torn
         return f"{total} unflushed writes: {lost} lost, {torn} torn, {total - lost - torn} kept"
+
+    def tear(self, data):
+        return data[:SECTOR * self.random.randrange(1, len(data) // SECTOR)]
+
+    def break_word(self):
+        """What was flushed last ends in the middle; behind it is what was there before."""
+        for offset, before, data in self.flushed:
+            kept = self.tear(data) if len(data) > SECTOR else b""
+            os.pwrite(self.file, kept + before[len(kept):], offset)
+        self.counts["lies"] += len(self.flushed)
+        self.flushed = []
 
 
 class Connection:
@@ -153,7 +171,8 @@ class Connection:
             # Out of bounds, or no whole sectors: QEMU never asks for it.
             wrong = length > REQUEST_BYTES_MAX or offset + length > self.disk.size or (offset | length) % SECTOR
             data = self.receive(length) if kind == WRITE else b"\0" * length if kind == WRITE_ZEROES and not wrong else b""
-            error, result = (EINVAL, b"") if wrong else self.perform(kind, offset, length, data, flags)
+            error, result = (EINVAL, b"") if wrong else (EIO, b"") if self.disk.dead else self.perform(
+                kind, offset, length, data, flags)
             self.socket.sendall(struct.pack(">IIQ", REPLY_MAGIC, error, handle) + result)
 
     def perform(self, kind, offset, length, data, flags):
@@ -208,15 +227,21 @@ def main():
     parser.add_argument("socket", type=Path)
     parser.add_argument("statistics", type=Path)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fates", default=",".join(FATES), help="drawn for each unflushed write; %(default)s by default")
+    parser.add_argument("--lies", action="store_true", help="tear what the last flush wrote, too")
     parser.add_argument("--syncs", type=float, help="flushes a second at most")
     options = parser.parse_args()
-    disk = Disk(options.image, options.seed)
+    fates = tuple(options.fates.split(","))
+    if unknown := set(fates) - set(FATES):
+        parser.error(f"--fates {options.fates}: {', '.join(sorted(unknown))}: expected kept, lost or torn")
+    disk = Disk(options.image, options.seed, fates, options.lies)
     with contextlib.suppress(FileNotFoundError):
         options.socket.unlink()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(options.socket))
     listener.listen(1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGUSR1, lambda *_: setattr(disk, "dead", True))
     say(f"{options.image}: {disk.size >> 20} MiB")
     serve_for_ever(disk, listener, 1 / options.syncs if options.syncs else 0, options.statistics)
 

@@ -11,8 +11,15 @@ struct NetworkSetup::Managed {
   const InterfacePlan* plan = nullptr;
   int link = 0;  // 0: none yet
   std::vector<IpPrefix> addresses;
+  std::vector<std::unique_ptr<AddressGuard>> guards;
   std::unique_ptr<DhcpSession> dhcp;
   std::optional<DhcpLease> lease;  // whose address is among `addresses`
+
+  bool all_held() const {
+    return std::ranges::all_of(guards, [](const auto& guard) {
+      return guard->claim().state() == AddressClaim::State::held;
+    });
+  }
 };
 
 NetworkSetup::NetworkSetup(Options options, linux_os::Loop& loop, const Logger& log)
@@ -32,9 +39,21 @@ Result<> NetworkSetup::start() {
 }
 
 bool NetworkSetup::ready() const {
-  return std::ranges::all_of(
-      managed_, [](const Managed& each) { return each.link != 0 && !each.addresses.empty(); });
+  return std::ranges::all_of(managed_, [](const Managed& each) {
+    return each.link != 0 && !each.addresses.empty() && each.all_held();
+  });
 }
+
+namespace {
+
+std::string describe_conflict(const AddressGuard& guard) {
+  return std::format(
+      "{}: the machine {} has this address, too; is a card there twice? Give each board its own "
+      "[board] address",
+      guard.address().ip.to_string(), to_string(*guard.claim().other()));
+}
+
+}  // namespace
 
 std::vector<NetworkSetup::Interface> NetworkSetup::interfaces() const {
   std::vector<Interface> out;
@@ -44,7 +63,11 @@ std::vector<NetworkSetup::Interface> NetworkSetup::interfaces() const {
     out.push_back({.link = there ? each.link : 0,
                    .name = there ? link->name : each.plan->interface,
                    .carrier = there && link->carrier,
-                   .addresses = each.addresses});
+                   .addresses = each.addresses,
+                   .conflicts = {}});
+    for (const auto& guard : each.guards) {
+      if (guard->claim().other()) out.back().conflicts.push_back(describe_conflict(*guard));
+    }
   }
   return out;
 }
@@ -97,7 +120,10 @@ void NetworkSetup::on_link(const LinkEvent& event) {
   log_.info(event.link.carrier ? "cable in" : "cable out", LogField("interface", event.link.name));
   for (Managed& each : managed_) {
     if (each.link != event.link.index) continue;
-    if (event.link.carrier) route(each);
+    if (event.link.carrier) {
+      route(each);
+      for (auto& guard : each.guards) guard->cable_in();
+    }
     if (!each.dhcp) continue;
     if (event.link.carrier) {
       each.dhcp->cable_in();
@@ -133,13 +159,48 @@ bool NetworkSetup::add(Managed& managed, const IpPrefix& address) {
 }
 
 void NetworkSetup::configure(Managed& managed) {
-  for (const IpPrefix& address : managed.plan->addresses) add(managed, address);
-  route(managed);
-  if (managed.plan->dhcp) {
-    auto link = std::ranges::find(links_, managed.link, &Link::index);
-    ask_for_lease(static_cast<std::size_t>(&managed - managed_.data()), *link);
+  auto link = std::ranges::find(links_, managed.link, &Link::index);
+  const auto which = static_cast<std::size_t>(&managed - managed_.data());
+  for (const IpPrefix& address : managed.plan->addresses) {
+    if (!address.ip.v6) guard(which, *link, address);
   }
+  settle(which);
+  if (managed.plan->dhcp) ask_for_lease(which, *link);
   options_.changed();
+}
+
+void NetworkSetup::guard(std::size_t which, const Link& link, const IpPrefix& address) {
+  AddressGuard::Options options{.link = link, .address = address, .changed = {}};
+  const std::size_t index = managed_[which].guards.size();
+  options.changed = [this, which, index] {
+    const AddressGuard& changed = *managed_[which].guards[index];
+    if (changed.claim().other()) log_.error(describe_conflict(changed));
+    settle(which);
+    options_.changed();
+  };
+  auto opened = AddressGuard::open(std::move(options), loop_);
+  if (!opened) {
+    log_.warn("address not asked for", LogField("error", opened.error().to_string()));
+    return;
+  }
+  managed_[which].guards.push_back(std::move(*opened));
+  if (link.carrier) managed_[which].guards.back()->cable_in();
+}
+
+void NetworkSetup::settle(std::size_t which) {
+  Managed& managed = managed_[which];
+  const bool taken = std::ranges::any_of(managed.guards, [](const auto& guard) {
+    return guard->claim().state() == AddressClaim::State::taken;
+  });
+  for (const IpPrefix& address : managed.plan->addresses) {
+    const bool has = std::ranges::contains(managed.addresses, address);
+    if (managed.all_held() && !has) add(managed, address);
+    if (taken && has) {
+      std::ignore = kernel_->remove_address(managed.link, address);
+      std::erase(managed.addresses, address);
+    }
+  }
+  route(managed);
 }
 
 void NetworkSetup::ask_for_lease(std::size_t which, const Link& link) {

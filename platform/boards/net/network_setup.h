@@ -1,13 +1,15 @@
 #pragma once
 // Keeps the board's interfaces as its plan says: switched on, addressed and routed as soon as they
 // are there, and again when a cable comes back. Static addresses stay while the cable is out, so
-// that the server goes on listening; a DHCP lease is asked for anew. Loop thread only.
+// that the server goes on listening; a DHCP lease is asked for anew. A static IPv4 address that
+// another machine uses is not taken, nor those beside it. Loop thread only.
 
 #include <functional>
 #include <memory>
 #include <vector>
 
 #include "platform/base/log.h"
+#include "platform/boards/net/address_guard.h"
 #include "platform/boards/net/dhcp_session.h"
 #include "platform/boards/net/network_plan.h"
 #include "platform/boards/net/route_socket.h"
@@ -28,7 +30,7 @@ class NetworkSetup {
   ~NetworkSetup();
 
   Result<> start();
-  /// Every plan has found its interface and has an address.
+  /// Every plan has found its interface and has an address, and all its static ones.
   bool ready() const;
 
   struct Interface {
@@ -36,6 +38,7 @@ class NetworkSetup {
     std::string name;
     bool carrier = false;
     std::vector<IpPrefix> addresses;
+    std::vector<std::string> conflicts;  // for people: who else uses an address of this board
   };
   /// For people: those the plan speaks of, in its order.
   std::vector<Interface> interfaces() const;
@@ -52,6 +55,11 @@ class NetworkSetup {
   void ask_for_lease(std::size_t which, const Link& link);
   void take_lease(std::size_t which);
   bool add(Managed& managed, const IpPrefix& address);
+  /// Asks whether somebody else has the address.
+  void guard(std::size_t which, const Link& link, const IpPrefix& address);
+  /// Static addresses come once all of IPv4 are this board's, and go when one is another's: whoever
+  /// has one of them has the whole card.
+  void settle(std::size_t which);
   void route(const Managed& managed);
 
   Options options_;

@@ -1,0 +1,68 @@
+"""A 32-bit board and two 64-bit ones are one cluster, whoever leads. Needs build/armhf, too."""
+
+from emulated_boards import Options
+from harness import Failure
+from workload import Writer, nothing_lost, present
+
+ON_REQUEST = True
+OPTIONS = Options(boards=("qemu-virt-armhf", "qemu-virt", "qemu-virt"))
+PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")
+BACK_SECONDS = 240
+
+
+def state_of(t):
+    """(names by id, leader's name)."""
+    names = {m["ID"]: m["name"] for m in
+             t.etcdctl("member", "list", "-w", "json", *PATIENCE, timeout=120).json()["members"]}
+    status = t.etcdctl("endpoint", "status", "-w", "json", *PATIENCE, timeout=120).json()
+    leaders = {s["Status"].get("leader", 0) for s in status}
+    if len(status) != 3 or len(leaders) != 1 or 0 in leaders:
+        return names, None
+    return names, names[leaders.pop()]
+
+
+def lead(t, board):
+    names, now = state_of(t)
+    if now == board.name:
+        return
+    target = next(number for number, name in names.items() if name == board.name)
+    t.etcdctl("move-leader", f"{target:x}", *PATIENCE, boards=[int(now[-1])], timeout=120)
+    t.eventually(f"{board.name} leads", lambda: state_of(t)[1] == board.name, 60, 1)
+
+
+def test_each_leads_and_all_follow(t):
+    namespace, acknowledged = t.namespace(), []
+    for board in t.cluster.boards[:2]:
+        lead(t, board)
+        writers = [Writer(t.cluster, b.address, 6444, namespace, f"led-by-{board.number}-at-{b.number}", timeout=15)
+                   for b in t.cluster.boards]
+        for writer in writers:
+            writer.start()
+        t.eventually("ten writes at each board", lambda w=writers: all(len(x.acknowledged) >= 10 for x in w), 120, 0.1)
+        for writer in writers:
+            acknowledged += writer.finish()
+        for reader in t.cluster.boards:
+            nothing_lost(acknowledged, present(t, namespace, reader.number))
+    print(f"         {len(acknowledged)} writes on {', '.join(b.row.name for b in t.cluster.boards)}")
+
+
+def test_the_32_bit_board_comes_back_from_a_power_cut(t):
+    board = t.cluster.board(1)
+    lead(t, board)
+    board.kill()
+    board.start()
+    t.cluster.wait_ready(BACK_SECONDS)
+    revision = t.etcdctl("get", "nothing", "-w", "json", *PATIENCE, timeout=120).json()["header"]["revision"]
+
+    def same():
+        answer = t.etcdctl("endpoint", "hashkv", f"--rev={revision}", "-w", "json", *PATIENCE, timeout=120).json()
+        return len(answer) == 3 and len({entry["HashKV"]["hash"] for entry in answer}) == 1
+    t.eventually("the members' hashes agree", same, 120, 1)
+
+
+def test_the_binary_on_the_card_is_32_bits(t):
+    board = t.cluster.board(1)
+    shown = board.console_text()
+    if "on qemu-virt-armhf" not in shown or board.row.text("board", "arch") != "armhf":
+        raise Failure(f"another board:\n{board.log_tail()}")
+    print("         " + "  ".join(f"{name} {seconds:.1f} s" for name, seconds in board.phases().items()))
