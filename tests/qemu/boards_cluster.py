@@ -32,10 +32,20 @@ def test_a_deployment_runs_on_nodes_through_the_balancer(t):
     namespace = t.namespace()
     t.kubectl("create", "deployment", "web", "--image=nginx", "--replicas=3", "-n", namespace)
     t.kubectl("rollout", "status", "deployment/web", "-n", namespace, "--timeout=150s", timeout=160)
-    pods = t.kubectl("get", "pods", "-n", namespace).out
-    if pods.count("Running") != 3:
-        raise Failure(f"three running pods expected:\n{pods}")
+    running_pods(t, namespace, 3)
+    t.kubectl("scale", "deployment/web", "--replicas=5", "-n", namespace)
+    t.kubectl("set", "image", "deployment/web", "nginx=nginx:1.29", "-n", namespace)
+    t.kubectl("rollout", "status", "deployment/web", "-n", namespace, "--timeout=150s", timeout=160)
+    t.eventually("five pods of the new image", lambda: running_pods(t, namespace, 5, "nginx:1.29"), 60, 0.5)
     t.cluster.nodes.stop()
+
+
+def running_pods(t, namespace, count, image="nginx"):
+    pods = t.kubectl("get", "pods", "-n", namespace, "-o", "json").json()["items"]
+    found = sorted((pod["status"]["phase"], pod["spec"]["containers"][0]["image"], pod["spec"].get("nodeName", "")) for pod in pods)
+    if [pod[:2] for pod in found] != [("Running", image)] * count or "" in {pod[2] for pod in found}:
+        raise Failure(f"{count} running pods of {image} on nodes expected: {found}")
+    return found
 
 
 def test_the_data_partition_has_grown_to_the_card(t):

@@ -1,9 +1,10 @@
 """Boards on a network as it is: an address by DHCP, peers over IPv6, cables that are pulled and put back, a name that two have."""
 
 import re
+import shutil
 import time
 
-from emulated_boards import SEGMENT, Options
+from emulated_boards import SEGMENT, EmulatedBoard, Options
 from harness import Failure
 from workload import Writer
 
@@ -52,6 +53,27 @@ def test_two_boards_of_one_name_say_so(t):
         t.eventually(f"{board.name} complains", lambda b=board, o=other: f"{o} has the same name" in screen(b), 60, 0.5)
     if "has the same name" in screen(t.cluster.board(1)):
         raise Failure(f"the board with a name of its own complains:\n{screen(t.cluster.board(1))}")
+
+
+def test_a_card_that_was_flashed_twice_waits_until_the_other_is_gone(t):
+    """With the other's address it would be a second member of the same name, with a vote of its own."""
+    board, twin = t.cluster.board(2), EmulatedBoard(t.cluster, 4, t.cluster.board(2).row)
+    t.cleanups.callback(lambda: (twin.kill(), twin.disk.kill()))
+    shutil.copyfile(board.image, twin.image)
+    twin.insert_card()
+    twin.start()
+    text = f"{board.ip}: the machine 52:54:00:77:00:02 has this address, too"
+    t.eventually("the twin complains", lambda: text in twin.console_text().replace("\r", ""), 120, 0.5)
+    time.sleep(25)  # it asks again meanwhile
+    if "phase server" in twin.console_text() or "phase network" in twin.console_text() or twin.boots() != 1:
+        raise Failure(f"the twin has begun:\n{twin.log_tail()}")
+    t.cluster.wait_ready(5, [board])
+    if not board.stop():
+        raise Failure(f"the power button did nothing:\n{board.log_tail()}")
+    t.eventually("the twin takes the address", lambda: "phase server" in twin.console_text(), 60, 0.5)
+    twin.kill()
+    board.start()
+    t.cluster.wait_ready(180, [board])
 
 
 def leader(t, among):
