@@ -1,8 +1,8 @@
 #pragma once
-// The latest moments that are known to have passed, on a board whose clock may say 1970: the image's
-// build, the beginning of each certificate on the board, the time that was saved last. The clock is
-// set to it at boot, so that certificates are valid before any time server was asked: without that,
-// boards without a battery could not speak to one another to begin with.
+// The latest moments that are known to have passed, on a board whose clock may say 1970: the
+// image's build, the beginning of each certificate on the board, the time that was saved last. The
+// clock is set to it at boot, so that certificates are valid before any time server was asked:
+// without that, boards without a battery could not speak to one another to begin with.
 //
 // The saved time came from time servers, which may have been wrong: the clock starts with it, but
 // servers may correct it, back to the floor that the other two are.

@@ -1,6 +1,6 @@
 // What a board hears from its network and its kernel before it knows anybody: DHCP packets, time
-// answers, multicast DNS, ARP, rtnetlink datagrams, and the first bytes of its disks. The first byte
-// chooses the decoder.
+// answers, multicast DNS, ARP, rtnetlink datagrams, and the first bytes of its disks. The first
+// byte chooses the decoder.
 
 #include <cstddef>
 #include <cstdint>

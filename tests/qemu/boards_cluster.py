@@ -42,7 +42,8 @@ def test_a_deployment_runs_on_nodes_through_the_balancer(t):
 
 def running_pods(t, namespace, count, image="nginx"):
     pods = t.kubectl("get", "pods", "-n", namespace, "-o", "json").json()["items"]
-    found = sorted((pod["status"]["phase"], pod["spec"]["containers"][0]["image"], pod["spec"].get("nodeName", "")) for pod in pods)
+    found = sorted((pod["status"]["phase"], pod["spec"]["containers"][0]["image"], pod["spec"].get("nodeName", ""))
+                   for pod in pods)
     if [pod[:2] for pod in found] != [("Running", image)] * count or "" in {pod[2] for pod in found}:
         raise Failure(f"{count} running pods of {image} on nodes expected: {found}")
     return found

@@ -1,5 +1,5 @@
-"""Figures of emulated boards of 256 MiB: the phases of a start, memory, and what an idle board writes. TRIPOD_IDLE_MINUTES=5 is how
-long is looked at the latter."""
+"""Figures of emulated boards of 256 MiB: the phases of a start, memory, and what an idle board writes, over
+TRIPOD_IDLE_MINUTES=5."""
 
 import os
 import re
@@ -47,8 +47,8 @@ def test_what_an_idle_board_writes_and_how_much_memory_it_has_left(t):
     after, hours = [b.statistics() for b in t.cluster.boards], (time.monotonic() - begin) / 3600
     for board, one, two in zip(t.cluster.boards, before, after):
         written, flushes = (two[key] - one[key] for key in ("written_bytes", "flushes"))
-        print(f"         {board.name}: {written / hours / 1e6:.1f} MB and {flushes / hours:.0f} flushes an hour, idle, measured over "
-              f"{hours * 60:.1f} minutes")
+        print(f"         {board.name}: {written / hours / 1e6:.1f} MB and {flushes / hours:.0f} flushes an hour, idle, "
+              f"measured over {hours * 60:.1f} minutes")
     for board in t.cluster.boards:
         board.pull_cable()  # news, so that the screen is on the console anew
         t.eventually("the screen", lambda b=board: "(no cable)" in b.console_text(), 30, 0.2)

@@ -82,7 +82,8 @@ def main():
         sys.exit(f"no such story: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     if options.list:
         for name in names:
-            print(name if name in by_default else f"{name} (on request)", *[f"  {t[0]}" for t in functional.tests_of(importlib.import_module(name))], sep="\n")
+            tests = functional.tests_of(importlib.import_module(name))
+            print(name if name in by_default else f"{name} (on request)", *[f"  {t[0]}" for t in tests], sep="\n")
         return 0
     signal.signal(signal.SIGALRM, functional.on_alarm)
     run = Run(options)

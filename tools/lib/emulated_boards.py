@@ -46,6 +46,7 @@ class Options:
     own_overrides: dict = None  # board's number -> the same of its file alone
     devices: tuple = ()  # more of QEMU's arguments for each board
     kernel_arguments: str = ""  # behind those of the card
+    debugger: bool = False  # at the board's debugger_socket
     reboots: bool = False  # a board that resets goes on; otherwise its QEMU ends, so that it is noticed
     ips: dict = None  # board's number -> its address on the segment, where it is not SEGMENT11, SEGMENT12, ...
     names: tuple = ()  # in the certificates, beside those the host reaches the boards by
@@ -96,7 +97,7 @@ class EmulatedBoard(Process):
         self.console_socket, self.monitor = folder / f"{name}.tty", folder / f"{name}.qmp"
         self.disk = Process(f"disk-{number}", folder, [], self.disk_file)
         self.statistics_file, self.disk_socket = folder / f"disk-{number}.json", folder / f"disk-{number}.sock"
-        self.kubeconfig = folder / f"{name}.conf"
+        self.kubeconfig, self.debugger_socket = folder / f"{name}.conf", folder / f"{name}.gdb"
         self.devices, self.disk_options = [], []  # of this board, beside those of the options
         super().__init__(name, folder, [], f"tripod-{name}:{folder}")
 
@@ -151,10 +152,11 @@ class EmulatedBoard(Process):
                    "-device", f"{self.row.text('qemu', 'network-device')},netdev=net,mac=52:54:00:77:00:{self.number:02x}"]
         options = self.cluster.options
         # With a multiplexer, Ctrl-A b on the console is a break, which the kernel listens to.
+        debugger = ["-gdb", f"unix:{self.debugger_socket},server=on,wait=off"] if options.debugger else []
         extra = ["-name", self.marker, "-device", "virtio-rng-device", "-chardev",
                  f"socket,id=tty,path={self.console_socket},server=on,wait=off,mux=on,logfile={self.console}",
                  "-serial", "chardev:tty", "-qmp", f"unix:{self.monitor},server=on,wait=off",
-                 *([] if options.reboots else ["-no-reboot"]), *options.devices, *self.devices]
+                 *([] if options.reboots else ["-no-reboot"]), *debugger, *options.devices, *self.devices]
         if (size := options.memory_mib) is None:
             size = self.row.number("qemu", "memory-mib")
         self.command = qemu_command(self.row, self.boot, disk, network, size, extra, options.kernel_arguments)

@@ -3,8 +3,9 @@
 
 What the guest has not flushed lives in this process alone. When the emulator dies without a goodbye (a power cut), each
 unflushed write is kept, lost or torn in the middle, by a seeded draw, as a card may do it; then it waits for the next start.
-`--fates torn` draws among fewer, and `--lies` tears what the last flush wrote, too: a card that broke its word.
-SIGUSR1 is the death of the card: every request fails from then on. `--syncs N` makes it as slow as a card that manages N flushes a second. Figures are in STATISTICS after each flush.
+`--fates torn` draws among fewer, and `--lies` tears what the last flush wrote, too: a card that broke its word. SIGUSR1 is
+the death of the card: every request fails from then on. `--syncs N` makes it as slow as a card that manages N flushes a
+second. Figures are in STATISTICS after each flush.
 
 The protocol is NBD's fixed newstyle handshake with simple replies (doc/proto.md of NetworkBlockDevice/nbd).
 """
