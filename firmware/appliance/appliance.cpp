@@ -170,7 +170,7 @@ void Appliance::name_taken(const boards::Ip& other) {
       if (address.ip == other) return;
     }
   }
-  if (name_taken_by_ == other.to_string()) return;
+  if (!name_taken_by_.empty()) return;  // its other addresses are no news
   name_taken_by_ = other.to_string();
   log_.error("another board has this board's name; give one of them another [board] hostname",
              LogField("name", booted_.settings.hostname), LogField("other", name_taken_by_));
