@@ -1,6 +1,7 @@
 """What the emulated boards stand on: a disk that forgets what was not flushed, a switch that does not flood, a time server."""
 
 import contextlib
+import json
 import socket
 import struct
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import time
 
 from harness import ROOT, Failure, wait_for
-from power_cut_disk import SECTOR, Disk
+from power_cut_disk import FLUSH, REQUEST_MAGIC, SECTOR, WRITE, Disk
 from segment import TimeServer
 
 CLUSTER = False
@@ -78,6 +79,37 @@ def test_a_lying_card_tears_what_it_had_flushed_last_and_nothing_before(t):
         kept = part.count(byte)
         if kept % SECTOR or not 0 < kept < len(part) or part != byte * kept + b"\0" * (len(part) - kept):
             raise Failure(f"not torn at a sector: {kept} bytes are there")
+
+
+def request(connection, kind, offset=0, data=b"", length=None):
+    """One of NBD's, without waiting for the answer."""
+    connection.sendall(struct.pack(">IHHQQI", REQUEST_MAGIC, 0, kind, 1, offset, len(data) if length is None else length) + data)
+
+
+def test_a_power_cut_during_a_flush_is_one_before_it(t):
+    image, address, statistics = (t.folder / name for name in ("slow", "slow.sock", "slow.json"))
+    image.write_bytes(b"\0" * 256 * KIB)
+    disk = subprocess.Popen([sys.executable, ROOT / "tools/lib/power_cut_disk.py", image, address, statistics, "--syncs", "2",
+                             "--fates", "lost"], stdout=subprocess.DEVNULL)
+    t.cleanups.callback(disk.wait)
+    t.cleanups.callback(disk.kill)
+    wait_for("the disk", address.exists, 10)
+    for flushed in (True, False):
+        with socket.socket(socket.AF_UNIX) as board:
+            board.settimeout(5)
+            board.connect(str(address))
+            board.recv(18, socket.MSG_WAITALL)
+            board.sendall(struct.pack(">I8sII", 3, b"IHAVEOPT", 1, 0))
+            board.recv(10, socket.MSG_WAITALL)
+            request(board, WRITE, 0 if flushed else 64 * KIB, b"w" * 4 * KIB)
+            board.recv(16, socket.MSG_WAITALL)
+            request(board, FLUSH)
+            if flushed:
+                board.recv(16, socket.MSG_WAITALL)
+        wait_for("the cut", lambda n=1 if flushed else 2: json.loads(statistics.read_text())["power_cuts"] == n, 10)
+    data = image.read_bytes()
+    if data[:4 * KIB] != b"w" * 4 * KIB or b"w" in data[4 * KIB:]:
+        raise Failure("a flush that was answered lost something, or one that was not kept it")
 
 
 class Plug:
