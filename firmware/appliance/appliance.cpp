@@ -106,6 +106,7 @@ void Appliance::run(Result<> mounted) {
   start_watchdog();
   if (booted_.config) start_network();
   if (!booted_.problem.empty()) wait_for_person();
+  show();  // also where no network ever comes
   loop_.run();
 }
 
