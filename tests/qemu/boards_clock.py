@@ -51,8 +51,8 @@ def test_boards_of_1970_without_time_servers_become_a_cluster(t):
             raise Failure(f"{board.name}: {text}")
         if "the clock begins at the last time that is known" not in board.console_text():
             raise Failure(f"{board.name} does not say where its clock comes from:\n{board.log_tail()}")
-        if abs(shown - time.time()) > HOUR:
-            raise Failure(f"{board.name} begins {time.time() - shown:.0f} s from now; its certificates were made just now")
+        if abs(shown - time.time()) > 2 * HOUR:  # certificates begin an hour before they were made
+            raise Failure(f"{board.name} begins {time.time() - shown:.0f} s from now; its certificates are new")
     state_of(t)
     t.kubectl("get", "--raw", "/readyz", timeout=120)
 

@@ -2,6 +2,7 @@
 running program: in the server's loop, which process 1 notices, and in process 1, which the hardware watchdog notices. A disk that
 is slow, or stands still for a while, is no hang; running out of memory ends the server and not the board."""
 
+import re
 import socket
 import subprocess
 import time
@@ -16,6 +17,8 @@ OPTIONS = Options(boards=("qemu-virt",), reboots=True, debugger=True, kernel_arg
                   devices=("-device", "i6300esb", "-watchdog-action", "reset"),
                   overrides={("board", "memory-max"): "64Mi"})
 PROGRAM = ROOT / "build/aarch64/firmware/tripod"
+OBJECTS = ROOT / "build/aarch64/platform/boards/CMakeFiles/tripod_boards.dir/supervise"
+CODE_BYTES = 96
 RAM_BEGIN, RAM_BYTES, PAGE = 0x40000000, 256 << 20, 4096
 BRANCH_TO_ITSELF = bytes.fromhex("00000014")
 BACK_SECONDS = 240
@@ -50,27 +53,26 @@ class Debugger:
         self.socket.close()
 
 
-def code_of(symbol):
-    """The first bytes of a function, no further than to the end of their page, and where in the page they are."""
-    table = subprocess.run(["llvm-nm-19", "--demangle", PROGRAM], capture_output=True, text=True, check=True).stdout
-    found = [line.split()[0] for line in table.splitlines() if f" {symbol}(" in line and line.split()[1] in "tT"]
+def code_of(symbol, source):
+    """The first bytes of a function, no further than to the end of their page, and where in the page they are. The program has
+    no symbols; its object files have, and say which instructions the linker completes."""
+    objects = OBJECTS / f"{source}.cpp.o"
+    text = subprocess.run(["llvm-objdump-19", "-d", "-r", "--demangle", objects], capture_output=True, text=True, check=True).stdout
+    body = re.search(rf"(?ms)^[0-9a-f]+ <{re.escape(symbol)}(?:\[abi:cxx11\])?\(.*?>:\n(.*?)(?:\n\n|\Z)", text).group(1)
+    words = {int(m[1], 16): bytes.fromhex(m[2])[::-1] for m in re.finditer(r"(?m)^ +([0-9a-f]+): ([0-9a-f]{8}) ", body)}
+    open_words = {int(m[1], 16) for m in re.finditer(r"(?m)^\s+([0-9a-f]+):\s+R_AARCH64", body)}
+    begin = min(words)
+    pattern = b"".join(b"...." if at in open_words else re.escape(words[at]) for at in sorted(words) if at < begin + CODE_BYTES)
+    data = PROGRAM.read_bytes()
+    found = [m.start() for m in re.finditer(pattern, data, re.DOTALL) if m.start() % 4 == 0]
     if len(found) != 1:
-        raise Failure(f"{symbol}: {len(found)} functions of that name in {PROGRAM}")
-    address = int(found[0], 16)
-    headers = subprocess.run(["llvm-readelf-19", "-lW", PROGRAM], capture_output=True, text=True, check=True).stdout
-    for line in headers.splitlines():
-        if line.strip().startswith("LOAD"):
-            offset, virtual, _, size = (int(word, 16) for word in line.split()[1:5])
-            if virtual <= address < virtual + size:
-                with open(PROGRAM, "rb") as file:
-                    file.seek(offset + address - virtual)
-                    return file.read(min(96, PAGE - address % PAGE)), address % PAGE
-    raise Failure(f"{symbol} is in no segment")
+        raise Failure(f"{symbol}: {len(found)} places in {PROGRAM}")
+    return data[found[0]:found[0] + min(CODE_BYTES, PAGE - found[0] % PAGE)], found[0] % PAGE
 
 
-def hang(t, board, symbol):
+def hang(t, board, symbol, source):
     """The function never returns from its next call on."""
-    code, in_page = code_of(symbol)
+    code, in_page = code_of(symbol, source)
     memory = t.folder / "memory"
     emulated_boards.monitor(board.monitor, "pmemsave", {"val": RAM_BEGIN, "size": RAM_BYTES, "filename": str(memory)})
     data = memory.read_bytes()
@@ -136,7 +138,7 @@ def test_a_disk_that_stands_still_or_is_slow_reboots_nothing(t):
 def test_a_server_that_hangs_is_noticed_by_process_1(t):
     board = t.cluster.board(1)
     boots = board.boots()
-    hang(t, board, "tripod::boards::send_heartbeat")
+    hang(t, board, "tripod::boards::send_heartbeat", "heartbeat")
     took = started_again(t, board, boots, 120)
     for text in ("the server's loop has hung for", "rebooting"):
         if text not in board.console_text():
@@ -147,7 +149,7 @@ def test_a_server_that_hangs_is_noticed_by_process_1(t):
 def test_a_process_1_that_hangs_is_noticed_by_the_watchdog(t):
     board = t.cluster.board(1)
     boots, said = board.boots(), board.console_text().count("rebooting")
-    hang(t, board, "tripod::boards::reason_to_reboot")
+    hang(t, board, "tripod::boards::reason_to_reboot", "watchdog")
     took = started_again(t, board, boots, 120)
     if board.console_text().count("rebooting") != said:
         raise Failure(f"process 1 rebooted in order:\n{board.log_tail(60)}")
