@@ -32,9 +32,10 @@ class Load:
         for writer in self.writers:
             writer.start()
 
-    def wait(self, count):
+    def wait(self, count, draw):
         self.t.eventually(f"{count} writes in round {self.round}",
                           lambda: sum(len(w.acknowledged) for w in self.writers) >= count, 120, poll=0.01)
+        time.sleep(draw.uniform(0, 0.5))  # an answer is a moment when cards have nothing to do
 
     def end(self):
         self.last = [name for writer in self.writers for name in writer.finish()]
@@ -82,7 +83,7 @@ def test_every_acknowledged_write_survives_every_power_cut(t):
         count = draw.choice((1, 2, 3, 3))
         victims = draw.sample(t.cluster.boards, count)
         load.begin()
-        load.wait(draw.randrange(10, 40))
+        load.wait(draw.randrange(8, 30), draw)
         cut_power(t, victims)
         load.end()
         begin = time.monotonic()
@@ -109,7 +110,7 @@ def change_cards(t, boards, options):
 
 
 def test_cards_that_tear_every_unflushed_write_lose_nothing(t):
-    load, boards = Load(t), t.cluster.boards
+    load, boards, draw = Load(t), t.cluster.boards, random.Random(SEED)
     clean = t.cluster.stop_boards()
     change_cards(t, boards, ["--fates", "torn"])
     for _ in range(3):
@@ -119,7 +120,7 @@ def test_cards_that_tear_every_unflushed_write_lose_nothing(t):
         if load.round:
             load.check_all()
         load.begin()
-        load.wait(60)
+        load.wait(60, draw)
         cut_power(t, boards)
         load.end()
     for board in boards:
@@ -135,7 +136,7 @@ def test_cards_that_tear_every_unflushed_write_lose_nothing(t):
 def test_a_card_that_breaks_its_word_does_not_spoil_the_others(t):
     """What one member had on disk durably is torn. No log can promise anything then; but the others hold every write, and this
     board comes back to them or says why not."""
-    load, board = Load(t), t.cluster.board(2)
+    load, board, draw = Load(t), t.cluster.board(2), random.Random(SEED)
     if not board.stop():
         raise Failure(f"the power button did nothing:\n{board.log_tail()}")
     change_cards(t, [board], ["--fates", "torn", "--lies"])
@@ -143,7 +144,7 @@ def test_a_card_that_breaks_its_word_does_not_spoil_the_others(t):
     t.cluster.wait_ready(BACK_SECONDS)
     for _ in range(3):
         load.begin()
-        load.wait(60)
+        load.wait(60, draw)
         cut_power(t, [board])
         load.end()
         board.start()

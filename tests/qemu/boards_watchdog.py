@@ -165,7 +165,7 @@ def test_the_kernel_out_of_memory_ends_the_server_and_not_the_board(t):
     """By the kernel's own killer, called over the serial line."""
     board = t.cluster.board(1)
     boots, ended = board.boots(), board.console_text().count("server ended")
-    board.type(b"\x01bf")
+    board.type(b"\x01b", b"f")
     ended_and_back(t, board, "server ended", ended)
     if board.boots() != boots or "Out of memory: Killed process" not in board.console_text():
         raise Failure(f"{board.boots() - boots} more starts, or it was not the kernel's killer:\n{board.log_tail(60)}")

@@ -17,6 +17,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,11 +189,14 @@ class EmulatedBoard(Process):
     def log_tail(self, lines=30):
         return "\n".join([super().log_tail(5), *self.console_text().splitlines()[-lines:]])
 
-    def type(self, keys):
-        """On the serial console."""
+    def type(self, *keys):
+        """On the serial console, one after the other."""
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(self.console_socket))
-            line.sendall(keys)
+            for each in keys:
+                time.sleep(0.5)
+                line.sendall(each)
+            time.sleep(0.5)
 
     def boots(self):
         """How often it has begun since QEMU started."""
