@@ -14,6 +14,7 @@ OPTIONS = Options(syncs=40)  # a flush takes its time, so that the power goes wh
 TEST_SECONDS_MAX = 7200
 SEED = 20261129
 CUTS = int(os.environ.get("TRIPOD_POWER_CUTS", "30"))
+SLOW = "8"  # flushes a second: hardly a cut without one on its way
 BACK_SECONDS = 240
 PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")
 
@@ -112,7 +113,7 @@ def change_cards(t, boards, options):
 def test_cards_that_tear_every_unflushed_write_lose_nothing(t):
     load, boards, draw = Load(t), t.cluster.boards, random.Random(SEED)
     clean = t.cluster.stop_boards()
-    change_cards(t, boards, ["--fates", "torn"])
+    change_cards(t, boards, ["--fates", "torn", "--syncs", SLOW])
     for _ in range(3):
         for board in boards:
             board.start()
@@ -139,7 +140,7 @@ def test_a_card_that_breaks_its_word_does_not_spoil_the_others(t):
     load, board, draw = Load(t), t.cluster.board(2), random.Random(SEED)
     if not board.stop():
         raise Failure(f"the power button did nothing:\n{board.log_tail()}")
-    change_cards(t, [board], ["--fates", "torn", "--lies"])
+    change_cards(t, [board], ["--fates", "torn", "--lies", "--syncs", SLOW])
     board.start()
     t.cluster.wait_ready(BACK_SECONDS)
     for _ in range(3):
