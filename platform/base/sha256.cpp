@@ -86,4 +86,30 @@ Bytes Sha256::finish() {
   return digest;
 }
 
+Bytes sha256(BytesView bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return hash.finish();
+}
+
+Bytes hmac_sha256(BytesView key, BytesView text) {
+  constexpr std::size_t block_bytes = 64;
+  Bytes padded = key.size() > block_bytes ? sha256(key) : Bytes(key);
+  padded.resize(block_bytes, '\0');
+  Bytes inner = padded;
+  Bytes outer = padded;
+  for (char& c : inner) c = static_cast<char>(c ^ 0x36);
+  for (char& c : outer) c = static_cast<char>(c ^ 0x5c);
+  return sha256(outer + sha256(inner.append(text)));
+}
+
+bool equal_in_constant_time(BytesView left, BytesView right) {
+  if (left.size() != right.size()) return false;
+  unsigned difference = 0;
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    difference |= static_cast<unsigned char>(left[i] ^ right[i]);
+  }
+  return difference == 0;
+}
+
 }  // namespace tripod

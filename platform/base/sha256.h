@@ -26,4 +26,11 @@ class Sha256 {
   std::uint64_t total_bytes_ = 0;
 };
 
+/// 32 raw bytes.
+Bytes sha256(BytesView bytes);
+/// HMAC with SHA-256 (RFC 2104), 32 raw bytes.
+Bytes hmac_sha256(BytesView key, BytesView text);
+/// Takes the same time wherever they differ; the lengths are no secret.
+bool equal_in_constant_time(BytesView left, BytesView right);
+
 }  // namespace tripod

@@ -5,6 +5,7 @@
 #include <mbedtls/oid.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/x509_crt.h>
+#include <mbedtls/x509_csr.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,7 @@
 #include <memory>
 
 #include "platform/base/check.h"
+#include "platform/base/sha256.h"
 #include "platform/pki/names.h"
 
 namespace tripod::pki {
@@ -107,8 +109,8 @@ bool plain_name(const mbedtls_x509_name& name) {
 struct Signing {
   std::string subject;
   std::string issuer;
-  Key& subject_key;
-  Key& issuer_key;
+  mbedtls_pk_context& subject_key;
+  mbedtls_pk_context& issuer_key;
   WallTime not_before;
   WallTime not_after;
 };
@@ -117,8 +119,8 @@ Result<> begin(Writer& writer, const Signing& signing, os::Entropy& entropy) {
   mbedtls_x509write_cert* out = &writer.context;
   mbedtls_x509write_crt_set_version(out, MBEDTLS_X509_CRT_VERSION_3);
   mbedtls_x509write_crt_set_md_alg(out, MBEDTLS_MD_SHA256);
-  mbedtls_x509write_crt_set_subject_key(out, &signing.subject_key.context);
-  mbedtls_x509write_crt_set_issuer_key(out, &signing.issuer_key.context);
+  mbedtls_x509write_crt_set_subject_key(out, &signing.subject_key);
+  mbedtls_x509write_crt_set_issuer_key(out, &signing.issuer_key);
   std::array<unsigned char, serial_bytes> serial{};
   draw(&entropy, serial.data(), serial.size());
   serial[0] = static_cast<unsigned char>((serial[0] & 0x7f) | 0x40);  // positive, of full length
@@ -135,13 +137,43 @@ Result<> begin(Writer& writer, const Signing& signing, os::Entropy& entropy) {
   return {};
 }
 
-Result<KeyPair> sign(Writer& writer, Key& subject_key, os::Entropy& entropy) {
+Result<std::string> written(Writer& writer, os::Entropy& entropy) {
   std::array<unsigned char, pem_bytes_max> text{};
   int code = mbedtls_x509write_crt_pem(&writer.context, text.data(), text.size(), draw, &entropy);
   if (code != 0) return failed("signing a certificate", code);
+  return std::string(reinterpret_cast<const char*>(text.data()));
+}
+
+Result<KeyPair> sign(Writer& writer, Key& subject_key, os::Entropy& entropy) {
+  auto certificate = written(writer, entropy);
+  if (!certificate) return std::unexpected(certificate.error());
   auto key = key_pem(subject_key);
   if (!key) return std::unexpected(key.error());
-  return KeyPair{reinterpret_cast<const char*>(text.data()), std::move(*key)};
+  return KeyPair{std::move(*certificate), std::move(*key)};
+}
+
+struct Request {
+  mbedtls_x509_csr context;
+  Request() { mbedtls_x509_csr_init(&context); }
+  ~Request() { mbedtls_x509_csr_free(&context); }
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+};
+
+/// Whoever asks has the key: the request is signed by it.
+Result<> check_possession(mbedtls_x509_csr& request) {
+  const auto hash = request.MBEDTLS_PRIVATE(sig_md);
+  const mbedtls_md_info_t* info = mbedtls_md_info_from_type(hash);
+  std::array<unsigned char, MBEDTLS_MD_MAX_SIZE> digest{};
+  int code = info == nullptr ? MBEDTLS_ERR_X509_UNKNOWN_SIG_ALG
+                             : mbedtls_md(info, request.cri.p, request.cri.len, digest.data());
+  if (code == 0) {
+    code = mbedtls_pk_verify_ext(request.MBEDTLS_PRIVATE(sig_pk), request.MBEDTLS_PRIVATE(sig_opts),
+                                 &request.pk, hash, digest.data(), mbedtls_md_get_size(info),
+                                 request.MBEDTLS_PRIVATE(sig).p, request.MBEDTLS_PRIVATE(sig).len);
+  }
+  if (code != 0) return failed("the request is not signed by its own key", code);
+  return {};
 }
 
 Result<> set_extended_usage(Writer& writer, const CertificateRequest& request) {
@@ -170,7 +202,7 @@ Result<Authority> Authority::create(std::string common_name, std::chrono::days l
   auto name = distinguished_name(common_name, "");
   if (!name) return std::unexpected(name.error());
   Writer writer;
-  Signing signing{*name, *name, key, key, now - backdating, now + lifetime};
+  Signing signing{*name, *name, key.context, key.context, now - backdating, now + lifetime};
   if (auto begun = begin(writer, signing, entropy); !begun) return std::unexpected(begun.error());
   int code = mbedtls_x509write_crt_set_basic_constraints(&writer.context, 1, 0);
   if (code == 0) {
@@ -178,7 +210,7 @@ Result<Authority> Authority::create(std::string common_name, std::chrono::days l
         &writer.context, MBEDTLS_X509_KU_KEY_CERT_SIGN | MBEDTLS_X509_KU_CRL_SIGN);
   }
   if (code != 0) return failed("describing an authority", code);
-  auto pair = sign(writer, key, entropy);
+  auto pair = tripod::pki::sign(writer, key, entropy);
   if (!pair) return std::unexpected(pair.error());
   return Authority(std::move(*pair));
 }
@@ -199,30 +231,24 @@ Result<Authority> Authority::open(KeyPair pair, os::Entropy& entropy) {
   return Authority(std::move(pair));
 }
 
-Result<KeyPair> Authority::issue(const CertificateRequest& request, WallTime now,
-                                 os::Entropy& entropy) const {
+namespace {
+
+/// Describes the certificate that `own` signs for `key`, up to the signature.
+Result<> prepare(Writer& writer, const CertificateRequest& request, const std::string& own_pem,
+                 Key& own_key, mbedtls_pk_context& key, WallTime now, os::Entropy& entropy) {
   CHECK(request.server || request.client);
-  Certificate own;
-  Key own_key;
-  Key key;
-  if (auto loaded = load(pair_, own, own_key, entropy); !loaded)
-    return std::unexpected(loaded.error());
-  if (auto made = generate(key, entropy); !made) return std::unexpected(made.error());
-  auto facts = describe(pair_.certificate_pem);
+  auto facts = describe(own_pem);
   if (!facts) return std::unexpected(facts.error());
   auto subject = distinguished_name(request.common_name, request.organization);
   auto issuer = distinguished_name(facts->common_name, "");
   if (!subject) return std::unexpected(subject.error());
   if (!issuer) return std::unexpected(issuer.error());
-
-  Writer writer;
-  Signing signing{*subject,
-                  *issuer,
-                  key,
-                  own_key,
-                  std::max(now - backdating, facts->not_before),
-                  std::min<WallTime>(now + request.lifetime, facts->not_after)};
-  if (auto begun = begin(writer, signing, entropy); !begun) return std::unexpected(begun.error());
+  const WallTime begin_at =
+      request.since_authority ? facts->not_before : std::max(now - backdating, facts->not_before);
+  Signing signing{*subject, *issuer,
+                  key,      own_key.context,
+                  begin_at, std::min<WallTime>(now + request.lifetime, facts->not_after)};
+  if (auto begun = begin(writer, signing, entropy); !begun) return begun;
   AlternativeNames names(request.names);
   int code = mbedtls_x509write_crt_set_basic_constraints(&writer.context, 0, -1);
   if (code == 0) {
@@ -232,9 +258,45 @@ Result<KeyPair> Authority::issue(const CertificateRequest& request, WallTime now
     code = mbedtls_x509write_crt_set_subject_alternative_name(&writer.context, names.list());
   }
   if (code != 0) return failed("describing a certificate", code);
-  if (auto usage = set_extended_usage(writer, request); !usage)
-    return std::unexpected(usage.error());
-  return sign(writer, key, entropy);
+  return set_extended_usage(writer, request);
+}
+
+}  // namespace
+
+Result<KeyPair> Authority::issue(const CertificateRequest& request, WallTime now,
+                                 os::Entropy& entropy) const {
+  Certificate own;
+  Key own_key;
+  Key key;
+  if (auto loaded = load(pair_, own, own_key, entropy); !loaded)
+    return std::unexpected(loaded.error());
+  if (auto made = generate(key, entropy); !made) return std::unexpected(made.error());
+  Writer writer;
+  auto prepared =
+      prepare(writer, request, pair_.certificate_pem, own_key, key.context, now, entropy);
+  if (!prepared) return std::unexpected(prepared.error());
+  return tripod::pki::sign(writer, key, entropy);
+}
+
+Result<std::string> Authority::sign(const std::string& request_pem,
+                                    const CertificateRequest& request, WallTime now,
+                                    os::Entropy& entropy) const {
+  Request asked;
+  const int code =
+      mbedtls_x509_csr_parse(&asked.context, pem_data(request_pem), request_pem.size() + 1);
+  if (code != 0) return failed("reading a certificate request", code);
+  if (auto possessed = check_possession(asked.context); !possessed) {
+    return std::unexpected(possessed.error());
+  }
+  Certificate own;
+  Key own_key;
+  if (auto loaded = load(pair_, own, own_key, entropy); !loaded)
+    return std::unexpected(loaded.error());
+  Writer writer;
+  auto prepared =
+      prepare(writer, request, pair_.certificate_pem, own_key, asked.context.pk, now, entropy);
+  if (!prepared) return std::unexpected(prepared.error());
+  return written(writer, entropy);
 }
 
 Result<CertificateFacts> describe(const std::string& certificate_pem) {
@@ -249,7 +311,66 @@ Result<CertificateFacts> describe(const std::string& certificate_pem) {
   facts.not_before = to_wall_time(certificate.context.valid_from);
   facts.not_after = to_wall_time(certificate.context.valid_to);
   facts.is_authority = mbedtls_x509_crt_get_ca_istrue(&certificate.context) == 1;
+  const auto meant_for = [&](const char* oid, std::size_t size) {
+    return mbedtls_x509_crt_check_extended_key_usage(&certificate.context, oid, size) == 0;
+  };
+  facts.server = meant_for(MBEDTLS_OID_SERVER_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH));
+  facts.client = meant_for(MBEDTLS_OID_CLIENT_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_CLIENT_AUTH));
   return facts;
+}
+
+bool is_signed_by(const std::string& certificate_pem, const std::string& authority_pem) {
+  Certificate own;
+  Certificate authority;
+  int code =
+      mbedtls_x509_crt_parse(&own.context, pem_data(certificate_pem), certificate_pem.size() + 1);
+  if (code == 0) {
+    code = mbedtls_x509_crt_parse(&authority.context, pem_data(authority_pem),
+                                  authority_pem.size() + 1);
+  }
+  if (code != 0) return false;
+  std::uint32_t flags = 0;
+  std::ignore = mbedtls_x509_crt_verify(&own.context, &authority.context, nullptr, nullptr, &flags,
+                                        nullptr, nullptr);
+  constexpr std::uint32_t dates = MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE;
+  return (flags & ~dates) == 0;
+}
+
+Result<std::string> make_key(os::Entropy& entropy) {
+  Key key;
+  if (auto made = generate(key, entropy); !made) return std::unexpected(made.error());
+  return key_pem(key);
+}
+
+Result<std::string> make_request(const std::string& key_pem, const std::string& common_name,
+                                 os::Entropy& entropy) {
+  Key key;
+  int code = mbedtls_pk_parse_key(&key.context, pem_data(key_pem), key_pem.size() + 1, nullptr, 0,
+                                  draw, &entropy);
+  if (code != 0) return failed("reading a key", code);
+  auto name = distinguished_name(common_name, "");
+  if (!name) return std::unexpected(name.error());
+  mbedtls_x509write_csr writer;
+  mbedtls_x509write_csr_init(&writer);
+  mbedtls_x509write_csr_set_md_alg(&writer, MBEDTLS_MD_SHA256);
+  mbedtls_x509write_csr_set_key(&writer, &key.context);
+  std::array<unsigned char, pem_bytes_max> text{};
+  code = mbedtls_x509write_csr_set_subject_name(&writer, name->c_str());
+  if (code == 0) {
+    code = mbedtls_x509write_csr_pem(&writer, text.data(), text.size(), draw, &entropy);
+  }
+  mbedtls_x509write_csr_free(&writer);
+  if (code != 0) return failed("making a certificate request", code);
+  return std::string(reinterpret_cast<const char*>(text.data()));
+}
+
+Result<std::string> public_key_pin(const std::string& certificate_pem) {
+  Certificate certificate;
+  const int code = mbedtls_x509_crt_parse(&certificate.context, pem_data(certificate_pem),
+                                          certificate_pem.size() + 1);
+  if (code != 0) return failed("reading a certificate", code);
+  const mbedtls_x509_buf& key = certificate.context.pk_raw;
+  return "sha256:" + to_hex(sha256(BytesView(reinterpret_cast<const char*>(key.p), key.len)));
 }
 
 }  // namespace tripod::pki

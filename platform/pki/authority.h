@@ -22,7 +22,9 @@ struct CertificateRequest {
   std::vector<std::string> names;  // subject alternative names: DNS names and IP addresses
   bool server = false;             // extended key usage
   bool client = false;             //
-  std::chrono::days lifetime{365};
+  std::chrono::seconds lifetime = std::chrono::days(365);
+  /// Valid since the authority is: no clock that is behind takes it for one of the future.
+  bool since_authority = false;
 };
 
 class Authority {
@@ -38,6 +40,10 @@ class Authority {
   /// little behind, and never longer than the authority itself.
   Result<KeyPair> issue(const CertificateRequest& request, WallTime now,
                         os::Entropy& entropy) const;
+  /// The certificate for a key that is elsewhere, for whoever proves to have it by a request (PKCS
+  /// #10); of the request nothing but the key counts.
+  Result<std::string> sign(const std::string& request_pem, const CertificateRequest& request,
+                           WallTime now, os::Entropy& entropy) const;
   const KeyPair& pair() const { return pair_; }
 
  private:
@@ -54,8 +60,22 @@ struct CertificateFacts {
   WallTime not_before;
   WallTime not_after;
   bool is_authority = false;
+  bool server = false;  // extended key usage
+  bool client = false;  //
 };
 
 Result<CertificateFacts> describe(const std::string& certificate_pem);
+
+/// That authority signed it, whatever the time is now.
+bool is_signed_by(const std::string& certificate_pem, const std::string& authority_pem);
+
+/// A new key, "EC PRIVATE KEY".
+Result<std::string> make_key(os::Entropy& entropy);
+/// A request for a certificate of this key (PKCS #10), signed by it.
+Result<std::string> make_request(const std::string& key_pem, const std::string& common_name,
+                                 os::Entropy& entropy);
+/// "sha256:" and the hash of the public key (SubjectPublicKeyInfo), as kubeadm's
+/// --discovery-token-ca-cert-hash; of the first certificate.
+Result<std::string> public_key_pin(const std::string& certificate_pem);
 
 }  // namespace tripod::pki

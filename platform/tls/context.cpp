@@ -66,7 +66,7 @@ Result<> check(Context::Side side, const Options& options) {
   if (side == Context::Side::server && options.certificate_pem.empty()) {
     return fail(ErrorCode::invalid, "a TLS server needs a certificate");
   }
-  bool verifies = side == Context::Side::client || options.peers != PeerCertificates::none;
+  bool verifies = options.peers != PeerCertificates::none;
   if (verifies && options.authority_pem.empty()) {
     return fail(ErrorCode::invalid, "verifying peers needs an authority's certificate");
   }
@@ -74,7 +74,9 @@ Result<> check(Context::Side side, const Options& options) {
 }
 
 int authmode(Context::Side side, PeerCertificates peers) {
-  if (side == Context::Side::client) return MBEDTLS_SSL_VERIFY_REQUIRED;
+  if (side == Context::Side::client && peers != PeerCertificates::none) {
+    return MBEDTLS_SSL_VERIFY_REQUIRED;
+  }
   // The library's TLS 1.3 server would send its alert under keys that the client no longer reads
   // with. The session refuses by itself, right after the handshake.
   return peers == PeerCertificates::none ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_OPTIONAL;

@@ -12,9 +12,9 @@
 namespace tripod::tls {
 
 enum class PeerCertificates : std::uint8_t {
-  none,      // servers: not asked for
+  none,      // servers: not asked for; clients: anybody will do, to be proven otherwise
   optional,  // servers: asked for; one that does not verify counts as none, and the reason is kept
-  required,  // the handshake fails without a good one; always so for clients
+  required,  // the handshake fails without a good one; so do clients with `optional`
 };
 
 struct Options {

@@ -146,7 +146,8 @@ Error Session::peer_error(std::uint32_t flags) const {
 Result<> Session::take_peer() {
   const mbedtls_x509_crt* certificate = mbedtls_ssl_get_peer_cert(&ssl_);
   PeerCertificates wanted = context_->options().peers;
-  bool required = context_->side() == Context::Side::client || wanted == PeerCertificates::required;
+  bool required = wanted == PeerCertificates::required ||
+                  (context_->side() == Context::Side::client && wanted != PeerCertificates::none);
   std::uint32_t flags = certificate == nullptr ? std::uint32_t{MBEDTLS_X509_BADCERT_MISSING}
                                                : mbedtls_ssl_get_verify_result(&ssl_);
   if (required && flags != 0) {
@@ -156,7 +157,7 @@ Result<> Session::take_peer() {
   }
   established_ = true;
   if (const char* alpn = mbedtls_ssl_get_alpn_protocol(&ssl_)) info_.alpn = alpn;
-  if (certificate == nullptr) return {};
+  if (certificate == nullptr || wanted == PeerCertificates::none) return {};
   if (flags == 0) {
     info_.certificate = describe_certificate(*certificate);
   } else {  // it proves nothing

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/base/base64.h"
+
 namespace tripod {
 namespace {
 
@@ -30,6 +32,30 @@ TEST(Sha256, does_not_care_where_pieces_end) {
     }
     EXPECT_EQ(to_hex(hash.finish()), digest(content)) << piece;
   }
+}
+
+// RFC 4231, cases 2 and 6.
+TEST(HmacSha256, gives_the_published_codes) {
+  EXPECT_EQ(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(to_hex(hmac_sha256(Bytes(131, '\xaa'),
+                               "Test Using Larger Than Block-Size Key - Hash Key First")),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
+TEST(Base64, gives_back_what_went_in) {
+  for (const Bytes& bytes :
+       {Bytes(), Bytes("f"), Bytes("fo"), Bytes("foo"), Bytes("\xff\xfe\0", 3)}) {
+    EXPECT_EQ(from_base64(to_base64(bytes)), bytes);
+  }
+  EXPECT_EQ(to_base64_url("\xff\xfe"), "__4");
+  EXPECT_EQ(from_base64("a*b="), std::nullopt);
+}
+
+TEST(ConstantTime, knows_equal_from_other) {
+  EXPECT_TRUE(equal_in_constant_time("abc", "abc"));
+  EXPECT_FALSE(equal_in_constant_time("abc", "abd"));
+  EXPECT_FALSE(equal_in_constant_time("abc", "ab"));
 }
 
 }  // namespace

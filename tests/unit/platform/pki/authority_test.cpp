@@ -177,5 +177,67 @@ TEST_F(OpensslTest, refuses_an_authority_whose_name_it_could_not_repeat) {
   EXPECT_TRUE(longer.error() == ErrorCode::unsupported) << longer.error().message;
 }
 
+TEST(Authority, signs_the_key_of_whoever_proves_to_have_it) {
+  CountingEntropy entropy;
+  auto authority = Authority::create("tripod", std::chrono::days(3650), now, entropy);
+  auto other = Authority::create("tripod", std::chrono::days(3650), now, entropy);
+  ASSERT_TRUE(authority && other);
+  auto key = make_key(entropy);
+  ASSERT_TRUE(key.has_value()) << key.error().message;
+  auto request = make_request(*key, "whoever", entropy);
+  ASSERT_TRUE(request.has_value()) << request.error().message;
+  const WallTime later = now + std::chrono::days(100);
+  auto certificate = authority->sign(*request,
+                                     {.common_name = "board-4",
+                                      .names = {"192.168.1.14"},
+                                      .server = true,
+                                      .lifetime = std::chrono::seconds(60),
+                                      .since_authority = true},
+                                     later, entropy);
+  ASSERT_TRUE(certificate.has_value()) << certificate.error().message;
+  auto facts = describe(*certificate);
+  ASSERT_TRUE(facts.has_value());
+  EXPECT_EQ(facts->common_name, "board-4");  // not what the request says
+  EXPECT_EQ(facts->names, std::vector<std::string>{"192.168.1.14"});
+  EXPECT_TRUE(facts->server);
+  EXPECT_FALSE(facts->client);
+  EXPECT_EQ(facts->not_before, describe(authority->pair().certificate_pem)->not_before);
+  EXPECT_EQ(facts->not_after, later + std::chrono::seconds(60));
+  EXPECT_TRUE(is_signed_by(*certificate, authority->pair().certificate_pem));
+  EXPECT_FALSE(is_signed_by(*certificate, other->pair().certificate_pem));
+}
+
+TEST(Authority, refuses_a_request_that_its_key_did_not_sign) {
+  CountingEntropy entropy;
+  auto authority = Authority::create("tripod", std::chrono::days(3650), now, entropy);
+  auto request = make_request(*make_key(entropy), "board-4", entropy);
+  ASSERT_TRUE(authority && request);
+  // The last characters of the text are of the signature.
+  std::string forged = *request;
+  const std::size_t end = forged.rfind("-----END") - 8;
+  forged[end] = forged[end] == 'A' ? 'B' : 'A';
+  const CertificateRequest wanted{.common_name = "board-4", .client = true};
+  EXPECT_TRUE(authority->sign(*request, wanted, now, entropy).has_value());
+  EXPECT_FALSE(authority->sign(forged, wanted, now, entropy).has_value());
+  EXPECT_FALSE(authority->sign("no PEM", wanted, now, entropy).has_value());
+}
+
+TEST(Pin, is_the_hash_of_the_public_key) {
+  CountingEntropy entropy;
+  auto authority = Authority::create("tripod", std::chrono::days(3650), now, entropy);
+  ASSERT_TRUE(authority.has_value());
+  auto pin = public_key_pin(authority->pair().certificate_pem);
+  ASSERT_TRUE(pin.has_value());
+  EXPECT_EQ(pin->size(), 7 + 64);
+  // Another certificate of the same key has the same pin, which kubeadm's users rely on.
+  auto key = make_key(entropy);
+  auto request = make_request(*key, "a", entropy);
+  const CertificateRequest one{.common_name = "one", .client = true};
+  const CertificateRequest two{.common_name = "two", .client = true};
+  EXPECT_EQ(*public_key_pin(*authority->sign(*request, one, now, entropy)),
+            *public_key_pin(*authority->sign(*request, two, now, entropy)));
+  EXPECT_NE(*public_key_pin(*authority->sign(*request, one, now, entropy)), *pin);
+}
+
 }  // namespace
 }  // namespace tripod::pki
