@@ -1,6 +1,7 @@
 #include "firmware/kube/client/kubeconfig.h"
 
 #include "firmware/kube/protobuf/wire.h"
+#include "platform/base/base64.h"
 
 namespace tripod::kube {
 namespace {
@@ -163,32 +164,6 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-Result<std::string> from_base64(std::string_view text, std::string_view field) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (char c : text) {
-    if (c == '=' || c == '\n' || c == '\r' || c == ' ') continue;
-    std::size_t value =
-        std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-            .find(c);
-    if (value == std::string_view::npos) {
-      return fail(ErrorCode::invalid, std::format("{}: not base64", field));
-    }
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if (++count % 4 == 0) {
-      for (int shift : {16, 8, 0}) out += static_cast<char>(bits >> shift & 0xff);
-      bits = 0;
-    }
-  }
-  if (count % 4 == 2) out += static_cast<char>(bits >> 4 & 0xff);
-  if (count % 4 == 3) {
-    out += static_cast<char>(bits >> 10 & 0xff);
-    out += static_cast<char>(bits >> 2 & 0xff);
-  }
-  return out;
-}
-
 const json::Value* named(const json::Value& root, std::string_view list, std::string_view name,
                          std::string_view part) {
   const json::Array* items = json::get_array(root, list);
@@ -264,8 +239,8 @@ Result<Kubeconfig> Kubeconfig::parse(std::string_view text) {
        {Data{*cluster, "certificate-authority-data", config.certificate_authority_data},
         Data{*user, "client-certificate-data", config.client_certificate_data},
         Data{*user, "client-key-data", config.client_key_data}}) {
-    auto decoded = from_base64(json::get_string(data.where, data.field), data.field);
-    if (!decoded) return std::unexpected(decoded.error());
+    auto decoded = from_base64(json::get_string(data.where, data.field));
+    if (!decoded) return fail(ErrorCode::invalid, std::format("{}: not base64", data.field));
     data.out = std::move(*decoded);
   }
   if (auto server = read_server(config); !server) return std::unexpected(server.error());
