@@ -6,6 +6,7 @@
 
 #include "firmware/apiserver/admission/service_addresses.h"
 #include "firmware/apiserver/auth/authorizer.h"
+#include "firmware/apiserver/auth/bearer.h"
 #include "firmware/apiserver/bootstrap.h"
 #include "firmware/apiserver/discovery/discovery.h"
 #include "firmware/apiserver/health.h"
@@ -19,6 +20,8 @@
 namespace tripod::apiserver {
 
 namespace {
+
+constexpr std::size_t extension_body_bytes_max = 256 * 1024;
 
 /// Counts a request while it is under way.
 class Inflight {
@@ -78,6 +81,7 @@ class Server::Impl {
   Task<void> stop();
   void begin_shutdown() { shutting_down_ = true; }
   bool ready() const { return started_ && !shutting_down_ && caches_ready() && bootstrap_->done(); }
+  void extend(Extension& extension) { extension_ = &extension; }
   Task<void> handle(std::unique_ptr<http::Exchange> exchange);
 
  private:
@@ -90,7 +94,11 @@ class Server::Impl {
   /// Nothing when the exchange was answered already (watches).
   Task<std::optional<Reply>> answer(http::Exchange* exchange, const RequestInfo* info,
                                     const Identity* identity);
-  Task<kube::Outcome<Reply>> answer_path(http::Exchange* exchange, const RequestInfo* info);
+  Task<kube::Outcome<Reply>> answer_path(http::Exchange* exchange, const RequestInfo* info,
+                                         const Identity* identity);
+  Task<kube::Outcome<Reply>> answer_extension(http::Exchange* exchange, const RequestInfo* info,
+                                              const Identity* identity);
+  kube::Outcome<Identity> identity_of(const http::Exchange& exchange);
   Task<kube::Outcome<Reply>> answer_resource(http::Exchange* exchange, Call* call);
   Task<kube::Outcome<bool>> answer_watch(http::Exchange* exchange, Call* call);
   kube::Outcome<Call> make_call(const http::Exchange& exchange, const RequestInfo& info,
@@ -114,6 +122,7 @@ class Server::Impl {
   int reads_ = 0;
   int writes_ = 0;
   int watches_ = 0;
+  Extension* extension_ = nullptr;
   bool started_ = false;
   bool shutting_down_ = false;
 };
@@ -204,9 +213,39 @@ bool Server::Impl::too_busy(const RequestInfo& info, const Identity& identity) c
                             : reads_ >= options_.max_requests_inflight;
 }
 
+Task<kube::Outcome<Reply>> Server::Impl::answer_extension(http::Exchange* exchange,
+                                                          const RequestInfo* info,
+                                                          const Identity* identity) {
+  auto body = co_await http::read_all(*exchange, extension_body_bytes_max);
+  if (!body) co_return std::unexpected(kube::errors::bad_request(body.error().message));
+  auto answer = co_await extension_->answer({.method = exchange->request().method,
+                                             .path = info->path,
+                                             .user = identity->user,
+                                             .groups = identity->groups,
+                                             .body = std::move(*body)});
+  co_return json_reply(answer.document, answer.status);
+}
+
+/// The connection's certificate counts; without one, a bearer token does.
+kube::Outcome<Identity> Server::Impl::identity_of(const http::Exchange& exchange) {
+  const http::Headers& headers = exchange.request().headers;
+  Identity peer = identify(exchange.peer());
+  if (!peer.authenticated) {
+    auto bearer = identify_bearer(headers, *cache_of(*find_resource("", "v1", "secrets")),
+                                  world_.clock.wall_now());
+    if (!bearer) return std::unexpected(bearer.error());
+    if (*bearer) peer = std::move(**bearer);
+  }
+  return effective_identity(std::move(peer), headers);
+}
+
 Task<kube::Outcome<Reply>> Server::Impl::answer_path(http::Exchange* exchange,
-                                                     const RequestInfo* info) {
+                                                     const RequestInfo* info,
+                                                     const Identity* identity) {
   if (Health::is_health_path(info->path)) co_return co_await health_.serve(info);
+  if (extension_ != nullptr && info->path.starts_with(provisioning_prefix)) {
+    co_return co_await answer_extension(exchange, info, identity);
+  }
   const auto& headers = exchange->request().headers;
   if (info->verb != "get" && info->verb != "head") {
     const bool known = info->path == "/metrics" || info->path.starts_with("/api") ||
@@ -294,7 +333,7 @@ Task<kube::Outcome<bool>> Server::Impl::answer_watch(http::Exchange* exchange, C
 
 Task<std::optional<Reply>> Server::Impl::answer(http::Exchange* exchange, const RequestInfo* info,
                                                 const Identity* identity) {
-  if (!identity->authenticated && (info->is_resource || !is_public_path(info->path))) {
+  if (!identity->authenticated && !is_allowed(*identity, *info)) {
     co_return error_reply(kube::errors::unauthorized());
   }
   if (auto denied = authorize(*identity, *info)) co_return error_reply(*denied);
@@ -317,7 +356,7 @@ Task<std::optional<Reply>> Server::Impl::answer(http::Exchange* exchange, const 
   }
   const bool writes = info->is_mutating();
   const Inflight counted(writes ? writes_ : reads_, requests_.inflight(writes));
-  auto work = call ? answer_resource(exchange, &*call) : answer_path(exchange, info);
+  auto work = call ? answer_resource(exchange, &*call) : answer_path(exchange, info, identity);
   auto reply = co_await async::with_timeout(world_.clock, options_.request_timeout,
                                             as_result(std::move(work)));
   if (!reply) {
@@ -336,7 +375,8 @@ Task<void> Server::Impl::handle(std::unique_ptr<http::Exchange> exchange) {
                         error_reply(kube::errors::bad_request(info.error().message)));
     co_return;
   }
-  auto identity = effective_identity(identify(exchange->peer()), head.headers);
+  auto identity = started_ ? identity_of(*exchange)
+                           : effective_identity(identify(exchange->peer()), head.headers);
   std::optional<Reply> reply;
   if (identity) {
     reply = co_await answer(exchange.get(), &*info, &*identity);
@@ -369,6 +409,9 @@ Task<void> Server::stop() {
 }
 bool Server::ready() const {
   return impl_->ready();
+}
+void Server::extend(Extension& extension) {
+  impl_->extend(extension);
 }
 Task<void> Server::handle(std::unique_ptr<http::Exchange> exchange) {
   return impl_->handle(std::move(exchange));

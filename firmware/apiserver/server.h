@@ -9,10 +9,12 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "firmware/etcd/client.h"
 #include "platform/base/metrics.h"
 #include "platform/http/message.h"
+#include "platform/json/json.h"
 #include "platform/os/board.h"
 
 namespace tripod::apiserver {
@@ -35,6 +37,26 @@ struct Options {
   std::size_t max_request_body_bytes = 3 * 1024 * 1024;
 };
 
+/// Paths that are served beside the API, to whoever is authorized: this server reads requests and
+/// writes answers.
+class Extension {
+ public:
+  struct Request {
+    std::string method;
+    std::string path;  // decoded
+    std::string user;
+    std::vector<std::string> groups;
+    Bytes body;
+  };
+  struct Answer {
+    int status = 200;
+    json::Value document;
+  };
+
+  virtual ~Extension() = default;
+  virtual Task<Answer> answer(Request request) = 0;
+};
+
 class Server : public http::Handler {
  public:
   Server(Options options, etcd::Client& etcd, os::World world, metrics::Registry& metrics);
@@ -49,6 +71,9 @@ class Server : public http::Handler {
   /// Ends watches and background work. Requests under way end with their exchanges.
   Task<void> stop();
   bool ready() const;
+  /// Whom paths under provisioning_prefix (auth/authorizer.h) go to; outlives this server. Before
+  /// start().
+  void extend(Extension& extension);
 
   Task<void> handle(std::unique_ptr<http::Exchange> exchange) override;
 

@@ -5,6 +5,8 @@
 #include <format>
 #include <span>
 
+#include "firmware/kube/bootstrap/token.h"
+
 namespace tripod::apiserver {
 
 namespace {
@@ -104,6 +106,19 @@ bool is_own_node(const Identity& identity, const RequestInfo& info) {
   return identity.user == "system:node:" + info.name;
 }
 
+/// Where the cluster is, for whoever joins it.
+bool is_cluster_info(const RequestInfo& info) {
+  return info.is_resource && info.verb == "get" && info.group.empty() &&
+         info.resource == "configmaps" && info.subresource.empty() &&
+         info.name_space == "kube-public" && info.name == "cluster-info";
+}
+
+/// What may be asked there, and of which board, is decided there.
+bool may_provision(const Identity& identity, std::string_view path) {
+  return path.starts_with(provisioning_prefix) &&
+         (identity.in_group(kube::boards_group) || identity.in_group(kube::bootstrappers_group));
+}
+
 }  // namespace
 
 bool is_public_path(std::string_view path) {
@@ -113,8 +128,9 @@ bool is_public_path(std::string_view path) {
 
 bool is_allowed(const Identity& identity, const RequestInfo& info) {
   if (identity.in_group("system:masters")) return true;
+  if (is_cluster_info(info)) return true;
   if (!info.is_resource) {
-    if (is_public_path(info.path)) return true;
+    if (is_public_path(info.path) || may_provision(identity, info.path)) return true;
     if (info.path == "/metrics" && info.verb == "get")
       return identity.in_group("system:monitoring");
     return identity.authenticated && info.verb == "get" && may_discover(info.path);

@@ -11,6 +11,9 @@
 
 namespace tripod::apiserver {
 
+/// Paths by which boards join and renew their certificates (firmware/node/provisioning).
+inline constexpr std::string_view provisioning_prefix = "/tripod/v1/";
+
 /// True when even a request without identity is answered: /healthz, /livez, /readyz, /version.
 bool is_public_path(std::string_view path);
 

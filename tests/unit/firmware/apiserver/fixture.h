@@ -43,7 +43,8 @@ struct Request {
   std::string body;
   std::string content_type = "application/json";
   std::string accept = "application/json";
-  std::string as = {};  // user to impersonate
+  std::string as = {};     // user to impersonate
+  std::string token = {};  // bearer
 };
 
 class ApiServerTest : public testing::Test {
@@ -128,6 +129,7 @@ class ApiServerTest : public testing::Test {
     if (mark != std::string::npos) head.query = request.path.substr(mark + 1);
     if (!request.accept.empty()) head.headers.add("accept", request.accept);
     if (!request.body.empty()) head.headers.add("content-type", request.content_type);
+    if (!request.token.empty()) head.headers.add("authorization", "Bearer " + request.token);
     if (!request.as.empty()) head.headers.add("impersonate-user", request.as);
     return head;
   }
