@@ -1,5 +1,6 @@
 #include "firmware/controllers/manager.h"
 
+#include "firmware/controllers/bootstrap_tokens.h"
 #include "firmware/controllers/deployment/deployment.h"
 #include "firmware/controllers/endpoints.h"
 #include "firmware/controllers/garbage_collector.h"
@@ -47,6 +48,7 @@ class ControllerManager::Session {
     add<EndpointsController>(config.max_endpoints_per_slice);
     add<NamespaceController>();
     add<ServiceAccountController>(config.root_ca_pem);
+    add<BootstrapTokenController>();
     add<NodeLifecycleController>(
         NodeLifecycleConfig{.monitor_period = config.node_monitor_period,
                             .grace_period = config.node_monitor_grace_period,
