@@ -17,6 +17,10 @@ namespace tripod::etcd {
 
 struct ClusterDescription;
 
+/// The files in `data_dir` know which member of which cluster they are. Those of a member that lost
+/// its power while it made them do not. Reads files.
+Result<bool> knows_its_place(const os::World& world, const std::string& data_dir);
+
 /// Null when the files of this member know, or the cluster is new. Asks until a member answers with
 /// a list that this member has its place in; `invalid` when all that answer have another one,
 /// `unavailable` when nobody answers within `patience`.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <format>
 
+#include "firmware/etcd/join.h"
 #include "firmware/etcd/raft/log_store.h"
 #include "firmware/etcd/server/membership/bootstrap.h"
 
@@ -108,6 +109,18 @@ Result<MemberId> find_place(const ClusterPlan& plan, const Options& options,
                             own->id, own->name, options.data_dir));
   }
   return own->id;
+}
+
+Result<bool> knows_its_place(const os::World& world, const std::string& data_dir) {
+  const std::string log_path = data_dir + "/raft.db";
+  if (world.storage.exists(log_path)) {
+    auto owner = raft::LogStore::owner(log_path, world.storage.vfs_name());
+    if (!owner) return wrap("etcd log", owner.error());
+    if (*owner) return true;
+  }
+  auto restored = restored_origin(world, data_dir + "/state.db");
+  if (!restored) return std::unexpected(restored.error());
+  return restored->has_value();
 }
 
 Result<Origin> find_origin(const os::World& world, const Options& options,
