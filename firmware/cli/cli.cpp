@@ -9,14 +9,18 @@
 #include <format>
 
 #include "firmware/appliance/appliance.h"
+#include "firmware/cli/api_command.h"
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/init_command.h"
 #include "firmware/cli/pki_command.h"
+#include "firmware/cli/reset_command.h"
 #include "firmware/cli/snapshot_command.h"
 #include "firmware/cli/version.h"
 #include "firmware/node/config.h"
 #include "firmware/node/credentials.h"
 #include "firmware/node/node.h"
+#include "firmware/node/provisioning/authorities.h"
+#include "firmware/node/provisioning/join.h"
 #include "platform/async/sync.h"
 #include "platform/boards/supervise/heartbeat.h"
 #include "platform/linux/machine.h"
@@ -35,15 +39,17 @@ constexpr std::string_view usage =
     "                                                  --no-files: where its certificates are not\n"
     "  init --dir DIR --address IP/PREFIX[,IP/PREFIX...] [--boards N] [--gateway IP]\n"
     "       [--nameservers IP,...] [--ntp-servers NAME,...] [--names NAME,...]\n"
-    "       [--service-cidr 10.96.0.0/16] [--token tripod]\n"
-    "                                                  make what the cards of a new cluster need\n"
+    "       [--service-cidr 10.96.0.0/16] [--token tripod] [--signers N]\n"
+    "                                                  make what the cards of a new cluster need;\n"
+    "                                                  the first N boards (all) hold the keys of\n"
+    "                                                  the authorities, and sign\n"
     "  pki init --dir DIR --board NAME=IP[,NAME=IP...] [--service-cidr 10.96.0.0/16]\n"
-    "           [--names NAME,...]                     make authorities and certificates\n";
+    "           [--names NAME,...] [--lifetime 8760h]  make authorities and certificates\n";
 constexpr std::string_view usage_end =
     "  version                                         print the version\n";
 
 std::string whole_usage() {
-  return std::format("{}{}{}", usage, snapshot_usage, usage_end);
+  return std::format("{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, usage_end);
 }
 
 void print(std::FILE* to, std::string_view text) {
@@ -82,34 +88,69 @@ int check_config(std::span<const std::string> arguments) {
   if (!no_files) {
     auto credentials = node::load_credentials(*config, machine->world(), false);
     if (!credentials) return complain(credentials.error().message);
+    auto authorities = node::Authorities::load(*config, machine->world());
+    if (!authorities) return complain(authorities.error().message);
   }
   print(stdout, std::format("{}: ok\n", arguments[0]));
   return 0;
 }
 
-/// Starts the node; when a signal came, or starting failed, stops it, its heartbeats and the loop.
-Task<void> live(node::Node* node, linux_os::Machine* machine, Scope* beats, async::Signal* stop,
-                int* exit_code) {
-  node->on_end([stop, exit_code](Error why) {
-    *exit_code = complain(why.message);
-    stop->notify();
-  });
-  auto started = co_await node->start();
-  if (!started) {
-    *exit_code = complain(started.error().message);
-  } else {
-    co_await stop->wait();
+/// A board on its way: what it waits for, then the node.
+struct Running {
+  linux_os::Machine* machine = nullptr;
+  std::unique_ptr<node::Node> node;
+  std::string waits_for;
+  async::Signal stop;
+  bool asked_to_stop = false;
+  int exit_code = 0;
+
+  boards::Heartbeat health() const {
+    if (node) return node->health();
+    if (waits_for.empty()) return {boards::Health::starting, "starting"};
+    return {boards::Health::waiting, waits_for};
   }
-  co_await node->stop();
-  beats->cancel();
-  co_await beats->join();
-  machine->loop().stop();
+};
+
+/// Everything up to a node that serves.
+Task<void> begin(Running* running, node::Config config, Result<>* done) {
+  const os::World world = running->machine->world();
+  *done = co_await node::prepare(world, &config,
+                                 [running](std::string text) { running->waits_for = text; });
+  if (!*done) co_return;
+  auto created =
+      node::Node::create(world, std::move(config), !linux_os::Machine::has_aes_instructions());
+  if (!created) {
+    *done = std::unexpected(created.error());
+    co_return;
+  }
+  running->node = std::move(*created);
+  running->node->on_end([running](Error why) {
+    running->exit_code = complain(why.message);
+    running->stop.notify();
+  });
+  *done = co_await running->node->start();
 }
 
-/// Tells process 1 once a second, from the loop, that it turns and how the node is.
-Task<void> beat(node::Node* node, linux_os::Machine* machine, int descriptor) {
-  while (boards::send_heartbeat(descriptor, node->health())) {
-    auto slept = co_await async::sleep_for(machine->loop(), boards::heartbeat_interval);
+/// Starts the node; when a signal came, or starting failed, stops it, its heartbeats and the loop.
+Task<void> live(Running* running, node::Config config, Scope* starting, Scope* beats) {
+  Result<> started;
+  starting->spawn(begin(running, std::move(config), &started));
+  co_await starting->join();
+  if (started) {
+    co_await running->stop.wait();
+  } else if (!running->asked_to_stop) {
+    running->exit_code = complain(started.error().message);
+  }
+  if (running->node) co_await running->node->stop();
+  beats->cancel();
+  co_await beats->join();
+  running->machine->loop().stop();
+}
+
+/// Tells process 1 once a second, from the loop, that it turns and how the board is.
+Task<void> beat(const Running* running, int descriptor) {
+  while (boards::send_heartbeat(descriptor, running->health())) {
+    auto slept = co_await async::sleep_for(running->machine->loop(), boards::heartbeat_interval);
     if (!slept) break;
   }
 }
@@ -147,24 +188,25 @@ int run(std::span<const std::string> arguments) {
   auto config = read_config(*machine, file, overrides);
   if (!config) return complain(config.error().message);
   machine->log().set_level(level_of(config->values.text("node", "log-level")));
-  auto node = node::Node::create(machine->world(), std::move(*config),
-                                 !linux_os::Machine::has_aes_instructions());
-  if (!node) return complain(node.error().message);
-
-  async::Signal stop;
-  int exit_code = 0;
-  for (int number : {SIGTERM, SIGINT}) machine->loop().on_signal(number, [&] { stop.notify(); });
+  Running running;
+  running.machine = machine.get();
   {
     Scope beats(machine->loop());
+    Scope starting(machine->loop());
     Scope scope(machine->loop());
-    if (heartbeat_descriptor >= 0) {
-      beats.spawn(beat(node->get(), machine.get(), heartbeat_descriptor));
+    for (int number : {SIGTERM, SIGINT}) {
+      machine->loop().on_signal(number, [&] {
+        running.asked_to_stop = true;
+        running.stop.notify();
+        starting.cancel();
+      });
     }
-    scope.spawn(live(node->get(), machine.get(), &beats, &stop, &exit_code));
+    if (heartbeat_descriptor >= 0) beats.spawn(beat(&running, heartbeat_descriptor));
+    scope.spawn(live(&running, std::move(*config), &starting, &beats));
     machine->loop().run();
   }
-  node->reset();
-  return exit_code;
+  running.node.reset();
+  return running.exit_code;
 }
 
 int init(std::span<const std::string> arguments) {
@@ -180,6 +222,23 @@ int pki(std::span<const std::string> arguments) {
   auto machine = linux_os::Machine::create(LogLevel::error);
   auto done = pki_init(machine->world(), arguments.subspan(1));
   if (!done) return complain(done.error().message);
+  print(stdout, *done);
+  return 0;
+}
+
+int api(std::string_view command, std::span<const std::string> arguments) {
+  if (arguments.empty()) return wrong_usage(std::format("{}: expected a verb", command));
+  auto machine = linux_os::Machine::create(LogLevel::error);
+  auto done = api_command(*machine, command, arguments);
+  if (!done) return complain(std::format("{}: {}", command, done.error().message));
+  print(stdout, *done);
+  return 0;
+}
+
+int reset(std::span<const std::string> arguments) {
+  auto machine = linux_os::Machine::create(LogLevel::error);
+  auto done = reset_command(*machine, arguments);
+  if (!done) return complain("reset: " + done.error().message);
   print(stdout, *done);
   return 0;
 }
@@ -210,6 +269,8 @@ int run_command(std::string_view program, std::span<const std::string> arguments
   if (command == "run") return run(arguments.subspan(1));
   if (command == "check-config") return check_config(arguments.subspan(1));
   if (command == "init") return init(arguments.subspan(1));
+  if (command == "token" || command == "board") return api(command, arguments.subspan(1));
+  if (command == "reset") return reset(arguments.subspan(1));
   if (command == "pki") return pki(arguments.subspan(1));
   if (command == "snapshot") return snapshot(arguments.subspan(1));
   if (command == "version" || command == "--version") {

@@ -6,6 +6,7 @@
 
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/pki_command.h"
+#include "firmware/node/provisioning/certificates.h"
 #include "platform/ini/schema.h"
 
 namespace tripod::cli {
@@ -73,16 +74,30 @@ std::string section_etcd(const ClusterPlan& plan, const PlannedBoard& board) {
         std::format("{}{}=https://{}:2380", members.empty() ? "" : ",", other.name, host(other.ip));
   }
   const std::string pki = "/var/lib/tripod/pki";
+  // Whoever joins hears from the cluster who is in it.
+  const std::string cluster = plan.join ? ""
+                                        : std::format(
+                                              "initial-cluster = {}\ninitial-cluster-state = new\n"
+                                              "initial-cluster-token = {}\n",
+                                              members, plan.token);
   return std::format(
       "[etcd]\nname = {0}\n"
       "listen-client-urls = https://{1}:2379\nadvertise-client-urls = https://{1}:2379\n"
       "listen-peer-urls = https://{1}:2380\ninitial-advertise-peer-urls = https://{1}:2380\n"
-      "initial-cluster = {2}\ninitial-cluster-state = new\ninitial-cluster-token = {3}\n"
-      "cert-file = {4}/{0}/etcd-server.crt\nkey-file = {4}/{0}/etcd-server.key\n"
-      "trusted-ca-file = {4}/etcd-ca.crt\nclient-cert-auth = true\n"
-      "peer-cert-file = {4}/{0}/etcd-peer.crt\npeer-key-file = {4}/{0}/etcd-peer.key\n"
-      "peer-trusted-ca-file = {4}/etcd-ca.crt\n",
-      board.name, host(board.ip), members, plan.token, pki);
+      "{2}"
+      "cert-file = {3}/{0}/etcd-server.crt\nkey-file = {3}/{0}/etcd-server.key\n"
+      "trusted-ca-file = {3}/etcd-ca.crt\nclient-cert-auth = true\n"
+      "peer-cert-file = {3}/{0}/etcd-peer.crt\npeer-key-file = {3}/{0}/etcd-peer.key\n"
+      "peer-trusted-ca-file = {3}/etcd-ca.crt\n",
+      board.name, host(board.ip), cluster, pki);
+}
+
+/// Who signs certificates, or where they come from.
+std::string section_node_end(const ClusterPlan& plan, std::size_t index) {
+  if (plan.join) return plan.join->text();
+  if (index >= plan.signers) return "";
+  return "ca-key-file = /var/lib/tripod/pki/ca.key\n"
+         "etcd-ca-key-file = /var/lib/tripod/pki/etcd-ca.key\n";
 }
 
 std::string section_balancer(const ClusterPlan& plan, const PlannedBoard& board) {
@@ -133,10 +148,10 @@ Result<> write_board(Copies& files, const ClusterPlan& plan, std::size_t index) 
   const std::string& name = plan.boards[index].name;
   if (auto made = files.make(std::format("{0}/pki/{0}", name)); !made) return made;
   std::vector<std::string> pairs = {"ca.crt", "etcd-ca.crt"};
-  for (const char* use :
-       {"apiserver", "balancer", "apiserver-etcd-client", "etcd-server", "etcd-peer"}) {
+  if (index < plan.signers) pairs.insert(pairs.end(), {"ca.key", "etcd-ca.key"});
+  for (const node::CertificateUse& use : node::certificate_uses()) {
     for (const char* half : {"crt", "key"}) {
-      pairs.push_back(std::format("{}/{}.{}", name, use, half));
+      pairs.push_back(std::format("{}/{}.{}", name, use.name, half));
     }
   }
   for (const std::string& pair : pairs) {
@@ -178,15 +193,28 @@ Result<ClusterPlan> plan_of(const Flags& flags) {
   }
   auto boards = plan_boards(flags.get("address"), count);
   if (!boards) return std::unexpected(boards.error());
+  const auto signers = number_of(flags.get("signers", std::to_string(boards->size())));
+  if (!signers || *signers > boards->size()) {
+    return fail(ErrorCode::invalid,
+                std::format("--signers \"{}\": expected 0 to {}, how many boards hold the keys "
+                            "of the authorities",
+                            flags.get("signers"), boards->size()));
+  }
   return ClusterPlan{.boards = std::move(*boards),
                      .gateway = flags.get("gateway"),
                      .nameservers = flags.get("nameservers"),
                      .ntp_servers = flags.get("ntp-servers"),
                      .service_cidr = flags.get("service-cidr", default_service_cidr),
-                     .token = flags.get("token", "tripod")};
+                     .token = flags.get("token", "tripod"),
+                     .signers = *signers,
+                     .join = {}};
 }
 
 }  // namespace
+
+std::string JoinLines::text() const {
+  return std::format("join = {}\njoin-token = {}\njoin-ca-hash = {}\n", url, token, ca_hash);
+}
 
 Result<std::vector<PlannedBoard>> plan_boards(std::string_view addresses, std::size_t count) {
   std::vector<PlannedBoard> boards;
@@ -220,14 +248,23 @@ Result<std::vector<PlannedBoard>> plan_boards(std::string_view addresses, std::s
 
 std::string board_ini(const ClusterPlan& plan, std::size_t index) {
   const PlannedBoard& board = plan.boards[index];
-  const bool balances = index == 0;
-  std::string text = std::format("# tripod, {} of {}: tripod.ini on its boot partition.\n\n",
-                                 board.name, plan.boards.size());
+  const bool balances = index == 0 && !plan.join;
+  std::string text = plan.join ? std::format(
+                                     "# tripod, {}, which joins a cluster that runs: "
+                                     "tripod.ini on its boot partition.\n\n",
+                                     board.name)
+                               : std::format(
+                                     "# tripod, {} of {}: tripod.ini on its boot "
+                                     "partition.\n\n",
+                                     board.name, plan.boards.size());
   text += section_board(plan, board);
   text += std::format(
       "\n[node]\nname = {}\ndata-dir = /var/lib/tripod\n"
-      "roles = etcd, apiserver, controller-manager, scheduler{}\n\n",
-      board.name, balances ? ", balancer" : "");
+      "roles = etcd, apiserver, controller-manager, scheduler{}\n"
+      "client-cert-file = /var/lib/tripod/pki/{}/board.crt\n"
+      "client-key-file = /var/lib/tripod/pki/{}/board.key\n{}\n",
+      board.name, balances ? ", balancer" : "", board.name, board.name,
+      section_node_end(plan, index));
   text += section_etcd(plan, board);
   text += std::format(
       "\n[apiserver]\nbind-address = {0}\n"
@@ -241,7 +278,7 @@ std::string board_ini(const ClusterPlan& plan, std::size_t index) {
 
 Result<std::string> init_cluster(os::World world, std::span<const std::string> arguments) {
   auto flags = parse_flags(arguments, {"dir", "boards", "address", "gateway", "nameservers",
-                                       "ntp-servers", "names", "service-cidr", "token"});
+                                       "ntp-servers", "names", "service-cidr", "token", "signers"});
   if (!flags) return std::unexpected(flags.error());
   if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
   auto plan = plan_of(*flags);
@@ -269,8 +306,9 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
       "  board-N/tripod.ini and board-N/pki/ go onto the boot partition of board N's card, or:\n"
       "  tools/image --board raspberry-pi-4 --config {0}/board-1/tripod.ini --pki {0}/board-1/pki "
       "-o board-1.img\n"
-      "  admin.conf is for kubectl; keep it and pki/ off the boards\n",
-      folder, plan->boards.size(), *made);
+      "  admin.conf is for kubectl; keep it and pki/ off the boards\n"
+      "  {3} of the boards hold the authorities' keys and sign: renewals, and boards that join\n",
+      folder, plan->boards.size(), *made, plan->signers);
 }
 
 }  // namespace tripod::cli

@@ -3,6 +3,7 @@
 // each board a configuration and the certificates it may hold; for the person an admin's kubeconfig
 // and the authorities, which stay off the boards. The text of a configuration is pure, for tests.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,16 @@ struct PlannedBoard {
   unsigned prefix_length = 0;
 };
 
+/// The lines by which a board joins a cluster that runs.
+struct JoinLines {
+  std::string url;  // "https://192.168.1.11:6443"
+  std::string token;
+  std::string ca_hash;  // "sha256:..."
+
+  /// As they stand in section [node].
+  std::string text() const;
+};
+
 struct ClusterPlan {
   std::vector<PlannedBoard> boards;  // the first has the load balancer
   std::string gateway;               // these three as in section [board], empty for none
@@ -27,6 +38,8 @@ struct ClusterPlan {
   std::string ntp_servers;
   std::string service_cidr;
   std::string token;
+  std::size_t signers = 0;        // the first so many hold the authorities' keys
+  std::optional<JoinLines> join;  // instead of being there from the beginning
 };
 
 /// "192.168.1.11/24" and 3 -> that one and the two after it; or a list of as many as there are

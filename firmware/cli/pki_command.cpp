@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "firmware/cli/arguments.h"
+#include "firmware/node/provisioning/certificates.h"
 #include "platform/ini/schema.h"
 #include "platform/pki/authority.h"
 
@@ -12,7 +13,6 @@ namespace tripod::cli {
 namespace {
 
 constexpr std::chrono::days authority_lifetime{3650};
-constexpr std::chrono::days leaf_lifetime{365};
 constexpr unsigned public_mode = 0644;
 constexpr unsigned private_mode = 0600;
 constexpr std::size_t pem_file_bytes_max = 64 * 1024;
@@ -51,7 +51,8 @@ Result<std::string> first_service_address(std::string_view cidr) {
 /// Writes pairs below one folder, each only when it is not there yet.
 class Folder {
  public:
-  Folder(os::World world, std::string path) : world_(world), path_(std::move(path)) {}
+  Folder(os::World world, std::string path, std::chrono::seconds lifetime)
+      : world_(world), path_(std::move(path)), lifetime_(lifetime) {}
 
   Result<pki::Authority> authority(const std::string& name, const std::string& common_name) {
     if (has(name)) {
@@ -71,7 +72,7 @@ class Folder {
   Result<> issue(const pki::Authority& authority, const std::string& name,
                  pki::CertificateRequest request) {
     if (has(name)) return {};
-    request.lifetime = leaf_lifetime;
+    request.lifetime = lifetime_;
     auto pair = authority.issue(request, world_.clock.wall_now(), world_.entropy);
     if (!pair) return wrap(name, pair.error());
     return keep(name, *pair);
@@ -108,6 +109,7 @@ class Folder {
 
   os::World world_;
   std::string path_;
+  std::chrono::seconds lifetime_;
   int made_ = 0;
 };
 
@@ -117,43 +119,37 @@ struct Wanted {
   pki::CertificateRequest request;
 };
 
-std::vector<Wanted> kubernetes_certificates(const PkiPlan& plan, const std::string& service_ip) {
-  std::vector<std::string> server_names = {"localhost",
-                                           "127.0.0.1",
-                                           service_ip,
-                                           "kubernetes",
-                                           "kubernetes.default",
-                                           "kubernetes.default.svc",
-                                           "kubernetes.default.svc.cluster.local"};
+/// Everything that one authority signs.
+std::vector<Wanted> wanted_of(node::Signer signer, const PkiPlan& plan,
+                              const std::string& service_ip) {
+  std::vector<std::string> api_names = {"localhost",
+                                        "127.0.0.1",
+                                        service_ip,
+                                        "kubernetes",
+                                        "kubernetes.default",
+                                        "kubernetes.default.svc",
+                                        "kubernetes.default.svc.cluster.local"};
   for (const BoardName& board : plan.boards) {
-    server_names.push_back(board.name);
-    server_names.push_back(board.ip);
+    api_names.push_back(board.name);
+    api_names.push_back(board.ip);
   }
-  server_names.insert(server_names.end(), plan.names.begin(), plan.names.end());
-  std::vector<Wanted> wanted = {
-      {"admin",
-       {.common_name = "kubernetes-admin", .organization = "system:masters", .client = true}}};
-  for (const BoardName& board : plan.boards) {
-    wanted.push_back({board.name + "/apiserver",
-                      {.common_name = "kube-apiserver", .names = server_names, .server = true}});
+  api_names.insert(api_names.end(), plan.names.begin(), plan.names.end());
+  std::vector<Wanted> wanted;
+  if (signer == node::Signer::etcd) {
+    wanted.push_back({"etcd-client", {.common_name = "root", .client = true}});
+  } else {
     wanted.push_back(
-        {board.name + "/balancer",
-         {.common_name = board.name, .organization = "system:monitoring", .client = true}});
+        {"admin",
+         {.common_name = "kubernetes-admin", .organization = "system:masters", .client = true}});
   }
-  return wanted;
-}
-
-std::vector<Wanted> etcd_certificates(const PkiPlan& plan) {
-  std::vector<Wanted> wanted = {{"etcd-client", {.common_name = "root", .client = true}}};
   for (const BoardName& board : plan.boards) {
     std::vector<std::string> names = {board.name, board.ip, "localhost", "127.0.0.1"};
     names.insert(names.end(), plan.names.begin(), plan.names.end());
-    wanted.push_back({board.name + "/apiserver-etcd-client",
-                      {.common_name = "kube-apiserver-etcd-client", .client = true}});
-    for (const char* use : {"etcd-server", "etcd-peer"}) {
-      wanted.push_back(
-          {board.name + "/" + use,
-           {.common_name = board.name, .names = names, .server = true, .client = true}});
+    for (const node::CertificateUse& use : node::certificate_uses()) {
+      if (use.signer != signer) continue;
+      wanted.push_back({std::format("{}/{}", board.name, use.name),
+                        node::certificate_request(use, board.name,
+                                                  use.name == "apiserver" ? api_names : names)});
     }
   }
   return wanted;
@@ -164,7 +160,7 @@ std::vector<Wanted> etcd_certificates(const PkiPlan& plan) {
 Result<int> make_pki(os::World world, const PkiPlan& plan) {
   auto service_ip = first_service_address(plan.service_cidr);
   if (!service_ip) return std::unexpected(service_ip.error());
-  Folder folder(world, plan.folder);
+  Folder folder(world, plan.folder, plan.lifetime);
   if (auto made = folder.make(""); !made) return std::unexpected(made.error());
   for (const BoardName& board : plan.boards) {
     if (auto made = folder.make(board.name); !made) return std::unexpected(made.error());
@@ -173,29 +169,35 @@ Result<int> make_pki(os::World world, const PkiPlan& plan) {
   if (!kubernetes) return std::unexpected(kubernetes.error());
   auto etcd = folder.authority("etcd-ca", "tripod-etcd");
   if (!etcd) return std::unexpected(etcd.error());
-  for (Wanted& wanted : kubernetes_certificates(plan, *service_ip)) {
-    if (auto done = folder.issue(*kubernetes, wanted.name, std::move(wanted.request)); !done) {
-      return std::unexpected(done.error());
-    }
-  }
-  for (Wanted& wanted : etcd_certificates(plan)) {
-    if (auto done = folder.issue(*etcd, wanted.name, std::move(wanted.request)); !done) {
-      return std::unexpected(done.error());
+  for (const auto& [signer, authority] :
+       {std::pair(node::Signer::kubernetes, &*kubernetes), std::pair(node::Signer::etcd, &*etcd)}) {
+    for (Wanted& wanted : wanted_of(signer, plan, *service_ip)) {
+      if (auto done = folder.issue(*authority, wanted.name, std::move(wanted.request)); !done) {
+        return std::unexpected(done.error());
+      }
     }
   }
   return folder.made();
 }
 
 Result<std::string> pki_init(os::World world, std::span<const std::string> arguments) {
-  auto flags = parse_flags(arguments, {"dir", "board", "service-cidr", "names"});
+  auto flags = parse_flags(arguments, {"dir", "board", "service-cidr", "names", "lifetime"});
   if (!flags) return std::unexpected(flags.error());
   auto boards = parse_boards(flags->get("board"));
   if (!boards) return std::unexpected(boards.error());
   if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
+  auto lifetime = ini::parse_duration(flags->get("lifetime", "8760h"));
+  if (!lifetime || *lifetime < std::chrono::seconds(10)) {
+    return fail(ErrorCode::invalid,
+                std::format("--lifetime \"{}\": expected a duration of at least "
+                            "10s, as 8760h",
+                            flags->get("lifetime")));
+  }
   PkiPlan plan{.folder = flags->get("dir"),
                .boards = std::move(*boards),
                .service_cidr = flags->get("service-cidr", default_service_cidr),
-               .names = ini::split_list(flags->get("names"))};
+               .names = ini::split_list(flags->get("names")),
+               .lifetime = std::chrono::duration_cast<std::chrono::seconds>(*lifetime)};
   auto made = make_pki(world, plan);
   if (!made) return std::unexpected(made.error());
   return std::format("{}: {} certificates made\n", plan.folder, *made);

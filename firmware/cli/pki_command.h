@@ -2,6 +2,7 @@
 // `tripod pki init`: the two authorities and every certificate of a cluster, in one folder.
 // config/README.md has the table.
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ struct PkiPlan {
   std::string service_cidr{default_service_cidr};
   /// Further DNS names and addresses that clients reach the servers by.
   std::vector<std::string> names = {};
+  /// Of certificates; authorities have ten years.
+  std::chrono::seconds lifetime = std::chrono::days(365);
 };
 
 /// Makes what is missing below the plan's folder and keeps what is there; returns how many pairs it

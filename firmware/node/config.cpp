@@ -5,6 +5,7 @@
 #include <format>
 #include <initializer_list>
 
+#include "firmware/kube/bootstrap/token.h"
 #include "firmware/node/board_settings.h"
 
 namespace tripod::node {
@@ -13,6 +14,7 @@ namespace {
 using ini::Kind;
 
 constexpr std::int64_t hour_ms = 3'600'000;
+constexpr std::string_view pin_prefix = "sha256:";
 constexpr std::string_view role_names = "etcd|apiserver|controller-manager|scheduler|balancer";
 
 constexpr ini::Key keys[] = {
@@ -20,6 +22,14 @@ constexpr ini::Key keys[] = {
     {"node", "data-dir", Kind::path, "/var/lib/tripod"},
     {"node", "roles", Kind::list, "etcd, apiserver, controller-manager, scheduler", 0, 0,
      role_names},
+    {"node", "join", Kind::text, ""},
+    {"node", "join-token", Kind::text, ""},
+    {"node", "join-ca-hash", Kind::text, ""},
+    {"node", "client-cert-file", Kind::path, ""},
+    {"node", "client-key-file", Kind::path, ""},
+    {"node", "ca-key-file", Kind::path, ""},
+    {"node", "etcd-ca-key-file", Kind::path, ""},
+    {"node", "certificate-lifetime", Kind::duration, "8760h", 10'000, 87'600 * hour_ms},
     {"node", "log-level", Kind::text, "info", 0, 0, "error|warning|info|debug"},
 
     {"etcd", "name", Kind::name, ""},
@@ -132,6 +142,8 @@ class Checker {
 
   std::string check() {
     check_node();
+    check_join();
+    check_signing();
     check_sections();
     if (config_.has(Role::etcd)) check_etcd();
     if (config_.has(Role::apiserver)) check_apiserver();
@@ -175,6 +187,66 @@ class Checker {
       wrong("node", "roles",
             "apiserver needs the role etcd on the same board, or [apiserver] etcd-servers, as "
             "https://192.168.1.21:2379");
+    }
+  }
+
+  /// The board's certificates and its place come from a cluster that runs.
+  void check_join() {
+    const bool joins = config_.joins();
+    for (std::string_view key : {"join-token", "join-ca-hash"}) {
+      if (!joins && !values_.text("node", key).empty()) {
+        wrong("node", key, "is for [node] join, and there is none");
+      }
+    }
+    if (!joins) return;
+    if (!parse_https(values_.text("node", "join"))) {
+      wrong("node", "join",
+            "expected the API server of a cluster that runs, as https://192.168.1.11:6443");
+    }
+    if (auto token = kube::parse_token(values_.text("node", "join-token")); !token) {
+      wrong("node", "join-token", token.error().message);
+    }
+    const std::string_view pin = values_.text("node", "join-ca-hash");
+    const bool hexadecimal = std::ranges::all_of(
+        pin.substr(std::min<std::size_t>(pin.size(), pin_prefix.size())),
+        [](char c) { return std::string_view("0123456789abcdef").contains(c); });
+    if (!pin.starts_with(pin_prefix) || pin.size() != pin_prefix.size() + 64 || !hexadecimal) {
+      wrong("node", "join-ca-hash",
+            "expected sha256: and 64 hexadecimal digits, as `tripod token create` prints it");
+    }
+    if (!config_.has(Role::etcd) || !config_.has(Role::apiserver)) {
+      wrong("node", "join", "is for boards with the roles etcd and apiserver");
+    }
+    need_for_join({"client-cert-file", "client-key-file"});
+    if (!values_.text("etcd", "initial-cluster").empty()) {
+      wrong("etcd", "initial-cluster",
+            std::format("contradicts {}: the cluster says who is in it; expected none",
+                        values_.where("node", "join")));
+    }
+  }
+
+  void need_for_join(std::initializer_list<std::string_view> wanted) {
+    for (std::string_view key : wanted) {
+      if (values_.text("node", key).empty()) {
+        wrong("node", key, "expected a file to keep, for this board joins");
+      }
+    }
+  }
+
+  static bool parse_https(std::string_view text) {
+    auto endpoint = parse_endpoint(text);
+    return endpoint && endpoint->tls;
+  }
+
+  /// Pairs that make sense together only.
+  void check_signing() {
+    for (auto [one, other] : {std::pair("client-cert-file", "client-key-file"),
+                              std::pair("ca-key-file", "etcd-ca-key-file")}) {
+      for (auto [has, lacks] : {std::pair(one, other), std::pair(other, one)}) {
+        if (!values_.text("node", has).empty() && values_.text("node", lacks).empty()) {
+          wrong("node", lacks, std::format("expected a file, as for {}", has));
+        }
+      }
     }
   }
 
@@ -229,7 +301,8 @@ class Checker {
   }
 
   void check_etcd() {
-    need("etcd", {"initial-cluster", "advertise-client-urls", "initial-advertise-peer-urls"});
+    need("etcd", {"advertise-client-urls", "initial-advertise-peer-urls"});
+    if (!config_.joins()) need("etcd", {"initial-cluster"});
     check_schemes("listen-client-urls", "advertise-client-urls");
     check_schemes("listen-peer-urls", "initial-advertise-peer-urls");
     check_certificates("listen-client-urls", "cert-file", "key-file", "trusted-ca-file");
@@ -242,7 +315,7 @@ class Checker {
             std::format("expected at least five times heartbeat-interval, {}",
                         5 * values_.integer("etcd", "heartbeat-interval")));
     }
-    check_initial_cluster();
+    if (!config_.joins()) check_initial_cluster();
     check_upkeep();
   }
 
@@ -377,6 +450,11 @@ class Checker {
 };
 
 }  // namespace
+
+std::string etcd_data_dir(const Config& config) {
+  const std::string& given = config.values.text("etcd", "data-dir");
+  return given.empty() ? config.data_dir + "/etcd" : given;
+}
 
 Result<EtcdServer> parse_endpoint(std::string_view text) {
   const auto wrong = [&] {

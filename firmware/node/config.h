@@ -21,11 +21,18 @@ struct Config {
   std::vector<Role> roles;
   std::string name;      // of the board
   std::string data_dir;  //
+  /// As [etcd] initial-cluster, from the cluster that this board joins; empty: its files know.
+  std::string joined_cluster;
 
   bool has(Role role) const;
+  /// Gets its certificates and its place from a cluster that runs.
+  bool joins() const { return !values.text("node", "join").empty(); }
   /// The API server's store is a cluster elsewhere, not the member of this board.
   bool external_etcd() const { return has(Role::apiserver) && !has(Role::etcd); }
 };
+
+/// [etcd] data-dir, or the folder etcd in [node] data-dir.
+std::string etcd_data_dir(const Config& config);
 
 /// One of [apiserver] etcd-servers: a host by name or address.
 struct EtcdServer {

@@ -42,7 +42,7 @@ class Loader {
                               values_.where(files.section, files.certificate),
                               context.error().message, values_.where(files.section, files.key)));
     }
-    return context;
+    return std::make_shared<Credentials::Current>(std::move(*context));
   }
 
  private:
@@ -78,6 +78,15 @@ bool any_tls(const Config& config, std::string_view key) {
 }
 
 }  // namespace
+
+void Credentials::take(const Credentials& fresh) {
+  for (const auto& [own, other] :
+       {std::pair(etcd_server, fresh.etcd_server), std::pair(peer_server, fresh.peer_server),
+        std::pair(peer_client, fresh.peer_client), std::pair(etcd_client, fresh.etcd_client),
+        std::pair(apiserver, fresh.apiserver), std::pair(health_check, fresh.health_check)}) {
+    if (own && other) own->now = other->now;
+  }
+}
 
 Result<Credentials> load_credentials(const Config& config, os::World world, bool prefer_chacha20) {
   using enum tls::Context::Side;

@@ -10,7 +10,14 @@
 namespace tripod::node {
 
 struct Credentials {
-  using Context = std::shared_ptr<const tls::Context>;
+  /// What new connections begin with; another one once files were renewed.
+  struct Current {
+    std::shared_ptr<const tls::Context> now;
+  };
+  using Context = std::shared_ptr<Current>;
+
+  /// From now on the ones of `fresh`, which was loaded from the same configuration.
+  void take(const Credentials& fresh);
 
   Context etcd_server;   // for etcd's clients; null when the URLs are plain
   Context peer_server;   // for other members; null when plain

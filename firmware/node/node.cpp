@@ -14,6 +14,8 @@
 #include "firmware/node/credentials.h"
 #include "firmware/node/local_http.h"
 #include "firmware/node/probes.h"
+#include "firmware/node/provisioning/renewal.h"
+#include "firmware/node/provisioning/service.h"
 #include "firmware/node/settings.h"
 #include "firmware/scheduler/scheduler.h"
 #include "platform/async/sync.h"
@@ -29,10 +31,12 @@ constexpr std::chrono::milliseconds local_drain_timeout{200};
 
 constexpr std::string_view registry_prefix = "/registry";  // what the API server calls its keys
 
+constexpr Duration promotion_interval = std::chrono::seconds(1);
+
 /// A server-side TLS functor, as the HTTP server and the peer transport take it.
 auto accept_with(os::World world, Credentials::Context context) {
   return [world, context](std::unique_ptr<os::Stream> lower) {
-    return tls::accept(world, context, std::move(lower));
+    return tls::accept(world, context->now, std::move(lower));
   };
 }
 
@@ -41,7 +45,7 @@ etcd::PeerTls peer_tls(os::World world, const Credentials& credentials) {
   return {accept_with(world, credentials.peer_server),
           [world, context = credentials.peer_client](std::unique_ptr<os::Stream> lower,
                                                      std::string host) {
-            return tls::connect(world, context, std::move(lower), std::move(host));
+            return tls::connect(world, context->now, std::move(lower), std::move(host));
           }};
 }
 
@@ -49,16 +53,20 @@ etcd::PeerTls peer_tls(os::World world, const Credentials& credentials) {
 
 /// In the order they are started; destroyed in the opposite one.
 struct Node::Parts {
-  Parts(os::World given, Config read, Credentials loaded)
+  Parts(os::World given, Config read, Credentials loaded, Authorities held, bool chacha20_first)
       : world(given),
         config(std::move(read)),
         credentials(std::move(loaded)),
+        authorities(std::move(held)),
+        prefer_chacha20(chacha20_first),
         log(given.log, "node"),
         components(given.executor) {}
 
   os::World world;
   Config config;
   Credentials credentials;
+  Authorities authorities;
+  bool prefer_chacha20;
   Logger log;
   metrics::Registry metrics;
 
@@ -70,6 +78,9 @@ struct Node::Parts {
   std::unique_ptr<etcd::rpc::ClientPort> client_port;
   std::unique_ptr<http::Server> etcd_http;
   std::list<std::unique_ptr<http::Server>> etcd_metrics_http;  // one a URL
+  std::unique_ptr<kube::Client> board_api;                     // for the two below
+  std::unique_ptr<ProvisioningService> provisioning;
+  std::unique_ptr<Renewal> renewal;
   std::unique_ptr<apiserver::Server> api;
   std::unique_ptr<http::Server> api_http;
   std::list<http::InProcessTransport> transports;
@@ -79,6 +90,7 @@ struct Node::Parts {
   std::unique_ptr<Probes> probes;
   std::unique_ptr<balancer::Balancer> balancer;
   bool started = false;
+  std::string waits_for;  // while it starts
   std::unique_ptr<LocalHttp> local;
   std::unique_ptr<http::Server> local_http;
 
@@ -99,7 +111,10 @@ Node::~Node() = default;
 Result<std::unique_ptr<Node>> Node::create(os::World world, Config config, bool prefer_chacha20) {
   auto credentials = load_credentials(config, world, prefer_chacha20);
   if (!credentials) return std::unexpected(credentials.error());
-  auto parts = std::make_unique<Parts>(world, std::move(config), std::move(*credentials));
+  auto authorities = Authorities::load(config, world);
+  if (!authorities) return std::unexpected(authorities.error());
+  auto parts = std::make_unique<Parts>(world, std::move(config), std::move(*credentials),
+                                       std::move(*authorities), prefer_chacha20);
   register_process_metrics(parts->metrics, world.board);
   return std::unique_ptr<Node>(new Node(std::move(parts)));
 }
@@ -115,6 +130,7 @@ Task<Result<>> Node::start() {
     if (!parts_->config.has(role)) continue;
     if (auto started = co_await (this->*start_role)(); !started) co_return started;
   }
+  start_renewal();
   parts_->started = true;
   parts_->log.info("started", LogField("board", parts_->config.name));
   co_return Result<>{};
@@ -130,6 +146,9 @@ Task<Result<>> Node::start_etcd() {
   if (!member) co_return std::unexpected(member.error());
   p.member = std::move(*member);
   p.removal = p.member->observe_removal([this] { end_for_removal(); });
+  if (p.config.joins()) {
+    if (auto promoted = co_await become_voter(); !promoted) co_return promoted;
+  }
   if (p.config.values.boolean("etcd", "experimental-initial-corrupt-check")) {
     auto equal = co_await p.member->check_against_others();
     if (!equal) co_return equal;
@@ -147,6 +166,30 @@ Task<Result<>> Node::start_etcd() {
     if (!bound) co_return wrap(p.config.values.where("etcd", "listen-client-urls"), bound.error());
   }
   co_return serve_etcd_metrics();
+}
+
+/// A board that joined asks for its vote until it has it; which takes as long as it lacks data.
+Task<Result<>> Node::become_voter() {
+  Parts& p = *parts_;
+  std::string said;
+  while (p.member->is_learner()) {
+    if (p.member->removed()) {
+      co_return fail(ErrorCode::denied, "the member of this board was removed while it joined");
+    }
+    p.waits_for = "joining: catches up with the other boards";
+    if (p.member->leader() != 0) {
+      auto promoted = co_await p.member->member_promote({.id = p.member->id()});
+      if (!promoted && promoted.error().message != said) {
+        said = promoted.error().message;
+        p.log.info("asked for a vote", LogField("answer", said));
+      }
+    }
+    if (auto slept = co_await async::sleep_for(p.world.clock, promotion_interval); !slept) {
+      co_return slept;
+    }
+  }
+  p.waits_for.clear();
+  co_return Result<>{};
 }
 
 Result<> Node::serve_etcd_metrics() {
@@ -167,7 +210,7 @@ etcd::Client& Node::store() {
   if (p.config.external_etcd()) {
     auto secure = [world = p.world, context = p.credentials.etcd_client](
                       std::unique_ptr<os::Stream> lower, std::string host) {
-      return tls::connect(world, context, std::move(lower), std::move(host));
+      return tls::connect(world, context->now, std::move(lower), std::move(host));
     };
     p.remote_etcd = std::make_unique<etcd::RemoteClient>(
         p.world, etcd_remote_options(p.config, p.world.entropy, std::move(secure)));
@@ -185,6 +228,14 @@ Task<Result<>> Node::start_apiserver() {
   Parts& p = *parts_;
   p.api =
       std::make_unique<apiserver::Server>(apiserver_options(p.config), store(), p.world, p.metrics);
+  http::Transport& own =
+      p.transports.emplace_back(p.world.executor, *p.api, "system:tripod",
+                                std::vector<std::string>{"system:masters", "system:authenticated"});
+  p.board_api = std::make_unique<kube::Client>(
+      own, p.world.clock, kube::Client::Options{.user_agent = "tripod/board", .may_write = {}});
+  p.provisioning = std::make_unique<ProvisioningService>(p.config, p.authorities, p.member.get(),
+                                                         *p.board_api, p.world);
+  p.api->extend(*p.provisioning);
   if (auto started = co_await p.api->start(); !started) co_return started;
   p.api_http = p.serve(*p.api, "apiserver", accept_with(p.world, p.credentials.apiserver));
   os::Address address{
@@ -205,7 +256,7 @@ Task<Result<>> Node::start_components() {
     p.controller_manager = std::make_unique<controllers::ControllerManager>(
         transport_of("system:kube-controller-manager"), p.world,
         controller_options(p.config, p.world.entropy,
-                           p.credentials.apiserver->options().authority_pem),
+                           p.credentials.apiserver->now->options().authority_pem),
         &p.metrics);
     p.components.spawn(p.controller_manager->run());
   }
@@ -216,6 +267,24 @@ Task<Result<>> Node::start_components() {
     p.components.spawn(p.scheduler->run());
   }
   co_return Result<>{};
+}
+
+void Node::start_renewal() {
+  Parts& p = *parts_;
+  p.renewal = std::make_unique<Renewal>(p.config, p.authorities, p.board_api.get(), p.world,
+                                        p.metrics, [this] { take_new_certificates(); });
+  p.components.spawn(p.renewal->run());
+}
+
+void Node::take_new_certificates() {
+  Parts& p = *parts_;
+  auto fresh = load_credentials(p.config, p.world, p.prefer_chacha20);
+  if (!fresh) {
+    p.log.error("certificates stay as they were", LogField("why", fresh.error().message));
+    return;
+  }
+  p.credentials.take(*fresh);
+  p.log.info("new connections use the certificates that are in the files now");
 }
 
 Task<Result<>> Node::start_balancer() {
@@ -264,6 +333,7 @@ Result<> Node::ready() const {
 
 boards::Heartbeat Node::health() const {
   const Parts& p = *parts_;
+  if (!p.started && !p.waits_for.empty()) return {boards::Health::waiting, p.waits_for};
   if (!p.started) return {boards::Health::starting, "starting"};
   if (p.member && p.member->leader() == 0) {
     return {boards::Health::waiting, "etcd has no leader: too few other boards are there"};

@@ -2,6 +2,7 @@
 // One board, composed: reads what its configuration says it is, starts the roles in order, drains
 // and stops them in the opposite order. Holds no decisions of its own.
 //
+//   auto prepared = co_await prepare(world, &config, tell);        // provisioning/join.h
 //   auto node = Node::create(world, config, prefer_chacha20);      // reads certificates
 //   auto started = co_await (*node)->start();                      // one clear error, or serving
 //   co_await (*node)->stop();                                      // before it dies
@@ -43,6 +44,7 @@ class Node {
   explicit Node(std::unique_ptr<Parts> parts);
 
   Task<Result<>> start_etcd();
+  Task<Result<>> become_voter();
   Result<> serve_etcd_metrics();
   /// What the API server keeps its objects in.
   etcd::Client& store();
@@ -50,6 +52,8 @@ class Node {
   Task<Result<>> start_components();
   Task<Result<>> start_balancer();
   Result<> start_local_http();
+  void start_renewal();
+  void take_new_certificates();
   Result<> ready() const;
 
   void end_for_removal();

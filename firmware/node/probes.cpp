@@ -12,7 +12,7 @@ constexpr int ok_status = 200;
 
 }  // namespace
 
-Probes::Probes(os::World world, std::shared_ptr<const tls::Context> context, std::string path)
+Probes::Probes(os::World world, Credentials::Context context, std::string path)
     : world_(world), context_(std::move(context)), path_(std::move(path)) {}
 
 http::Transport& Probes::transport_to(const os::Address& backend) {
@@ -21,7 +21,7 @@ http::Transport& Probes::transport_to(const os::Address& backend) {
     http::NetworkOptions options{.host = backend.ip, .port = backend.port};
     options.tls = [world = world_, context = context_,
                    name = backend.ip](std::unique_ptr<os::Stream> lower) {
-      return tls::connect(world, context, std::move(lower), name);
+      return tls::connect(world, context->now, std::move(lower), name);
     };
     transport = std::make_unique<http::NetworkTransport>(world_.executor, world_.clock,
                                                          world_.network, std::move(options));

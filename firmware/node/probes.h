@@ -6,15 +6,15 @@
 #include <memory>
 #include <string>
 
+#include "firmware/node/credentials.h"
 #include "platform/http/network_transport.h"
 #include "platform/os/board.h"
-#include "platform/tls/context.h"
 
 namespace tripod::node {
 
 class Probes {
  public:
-  Probes(os::World world, std::shared_ptr<const tls::Context> context, std::string path);
+  Probes(os::World world, Credentials::Context context, std::string path);
 
   /// Succeeds on a 200. The caller bounds the time.
   Task<Result<>> probe(os::Address backend);
@@ -25,7 +25,7 @@ class Probes {
   http::Transport& transport_to(const os::Address& backend);
 
   os::World world_;
-  std::shared_ptr<const tls::Context> context_;
+  Credentials::Context context_;
   std::string path_;
   std::map<os::Address, std::unique_ptr<http::NetworkTransport>> transports_;
 };

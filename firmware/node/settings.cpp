@@ -34,11 +34,12 @@ etcd::Options etcd_options(const Config& config) {
   const ini::Values& values = config.values;
   etcd::Options options;
   options.name = values.text("etcd", "name");
-  options.data_dir = values.text("etcd", "data-dir");
-  if (options.data_dir.empty()) options.data_dir = config.data_dir + "/etcd";
-  options.initial_cluster = values.text("etcd", "initial-cluster");
+  options.data_dir = etcd_data_dir(config);
+  options.initial_cluster =
+      config.joins() ? config.joined_cluster : values.text("etcd", "initial-cluster");
   options.initial_cluster_token = values.text("etcd", "initial-cluster-token");
-  options.initial_cluster_state = values.text("etcd", "initial-cluster-state");
+  options.initial_cluster_state =
+      config.joins() ? "existing" : values.text("etcd", "initial-cluster-state");
   options.force_new_cluster = values.boolean("etcd", "force-new-cluster");
   options.strict_reconfig_check = values.boolean("etcd", "strict-reconfig-check");
   options.max_learners = static_cast<std::size_t>(values.integer("etcd", "max-learners"));

@@ -20,7 +20,9 @@ ClusterPlan plan_at(std::string_view addresses, std::size_t count) {
           .nameservers = "",
           .ntp_servers = "pool.ntp.org",
           .service_cidr = "10.96.0.0/16",
-          .token = "home"};
+          .token = "home",
+          .signers = 2,
+          .join = {}};
 }
 
 TEST(InitPlan, counts_up_from_the_first_address) {
@@ -63,7 +65,22 @@ TEST(InitIni, is_what_a_board_accepts) {
     EXPECT_EQ(config->values.text("node", "name"), plan.boards[index].name);
     EXPECT_EQ(config->values.text("etcd", "initial-cluster-token"), "home");
     EXPECT_EQ(config->values.text("board", "hostname"), plan.boards[index].name);
+    EXPECT_EQ(config->values.text("node", "ca-key-file").empty(), index == 2);
   }
+}
+
+TEST(InitIni, of_a_board_that_joins_is_what_it_accepts) {
+  ClusterPlan plan = plan_at("192.168.1.14/24", 1);
+  plan.boards[0].name = "board-4";
+  plan.join = JoinLines{.url = "https://192.168.1.11:6443",
+                        .token = "abcdef.0123456789abcdef",
+                        .ca_hash = "sha256:" + std::string(64, 'a')};
+  auto config = node::load_config(board_ini(plan, 0), "tripod.ini", {});
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  EXPECT_TRUE(config->joins());
+  EXPECT_FALSE(config->has(node::Role::balancer));
+  EXPECT_EQ(config->values.text("node", "name"), "board-4");
+  EXPECT_TRUE(config->values.text("etcd", "initial-cluster").empty());
 }
 
 TEST(InitIni, writes_v6_addresses_in_brackets_where_a_port_follows) {

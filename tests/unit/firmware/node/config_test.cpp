@@ -227,5 +227,38 @@ TEST(BoardSettings, say_where_the_mistake_is_and_what_is_accepted) {
   }
 }
 
+constexpr std::string_view joining =
+    "[node]\nname = a\nroles = etcd, apiserver\njoin = https://192.168.1.11:6443\n"
+    "join-token = abcdef.0123456789abcdef\n"
+    "join-ca-hash = sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"
+    "client-cert-file = /c\nclient-key-file = /k\n"
+    "[etcd]\nname = a\nadvertise-client-urls = http://127.0.0.1:2379\n"
+    "initial-advertise-peer-urls = http://127.0.0.1:2380\n"
+    "[apiserver]\ntls-cert-file = /c\ntls-private-key-file = /k\nclient-ca-file = /ca\n";
+
+TEST(Config, of_a_board_that_joins_needs_no_list_of_members) {
+  auto config = load(joining);
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  EXPECT_TRUE(config->joins());
+  EXPECT_FALSE(load(good)->joins());
+}
+
+TEST(Config, of_a_board_that_joins_says_what_is_wrong_with_its_lines) {
+  for (auto [argument, expected] :
+       {std::pair("--node.join=http://192.168.1.11:6443", "as https://192.168.1.11:6443"),
+        std::pair("--node.join-token=abc", "as abcdef.0123456789abcdef"),
+        std::pair("--node.join-ca-hash=sha256:00", "64 hexadecimal digits"),
+        std::pair("--node.client-key-file=", "expected a file"),
+        std::pair("--node.roles=apiserver", "is for boards with the roles"),
+        std::pair("--etcd.initial-cluster=a=http://127.0.0.1:2380", "expected none"),
+        std::pair("--node.join=", "is for [node] join"),
+        std::pair("--node.ca-key-file=/k", "as for ca-key-file")}) {
+    auto config = load(joining, {argument});
+    ASSERT_FALSE(config.has_value()) << argument;
+    EXPECT_NE(config.error().message.find(expected), std::string::npos)
+        << argument << ": " << config.error().message;
+  }
+}
+
 }  // namespace
 }  // namespace tripod::node
