@@ -248,7 +248,6 @@ TEST(Config, of_a_board_that_joins_says_what_is_wrong_with_its_lines) {
        {std::pair("--node.join=http://192.168.1.11:6443", "as https://192.168.1.11:6443"),
         std::pair("--node.join-token=abc", "as abcdef.0123456789abcdef"),
         std::pair("--node.join-ca-hash=sha256:00", "64 hexadecimal digits"),
-        std::pair("--node.client-key-file=", "expected a file"),
         std::pair("--node.roles=apiserver", "is for boards with the roles"),
         std::pair("--etcd.initial-cluster=a=http://127.0.0.1:2380", "expected none"),
         std::pair("--node.join=", "is for [node] join"),
