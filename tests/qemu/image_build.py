@@ -6,14 +6,16 @@ import os
 import re
 import subprocess
 
+import image_command
 from harness import ROOT, Failure, run
 
 CLUSTER = False
 INI = ROOT / "config/board-2.ini"
+COMMIT = {"SOURCE_DATE_EPOCH": str(image_command.epoch_of_build())}  # somebody may commit meanwhile
 
 
 def image(output, *arguments, board="qemu-virt", env=None, check=True):
-    return run([ROOT / "tools/image", "--board", board, "-o", output, *arguments], env=env,
+    return run([ROOT / "tools/image", "--board", board, "-o", output, *arguments], env=COMMIT | (env or {}),
                timeout=300, check=check)
 
 
