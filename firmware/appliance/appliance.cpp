@@ -5,6 +5,7 @@
 #include "firmware/appliance/boot.h"
 #include "firmware/appliance/clock_floor.h"
 #include "firmware/appliance/server.h"
+#include "firmware/appliance/slot_trial.h"
 #include "firmware/appliance/status_screen.h"
 #include "platform/boards/net/mdns_responder.h"
 #include "platform/boards/net/network_setup.h"
@@ -20,6 +21,7 @@ namespace tripod::appliance {
 namespace {
 
 constexpr int signal_interrupt = 2;
+constexpr int signal_user_1 = 10;
 constexpr int signal_user_2 = 12;
 constexpr int signal_terminate = 15;
 constexpr int signal_child_ended = 17;
@@ -53,6 +55,7 @@ class Appliance {
   void start_server();
   void reap();
   void wait_for_person();
+  void start_trial();
   void start_clock();
   void announce_name();
   void name_taken(const boards::Ip& other);
@@ -76,6 +79,7 @@ class Appliance {
   Booted booted_;
   std::unique_ptr<boards::NetworkSetup> network_;
   std::unique_ptr<Server> server_;
+  std::unique_ptr<SlotTrial> trial_;
   std::optional<boards::Watchdog> watchdog_;
   std::map<int, std::unique_ptr<boards::MdnsResponder>> responders_;  // by interface
   std::string name_taken_by_;
@@ -100,14 +104,33 @@ void Appliance::run(Result<> mounted) {
   loop_.on_signal(signal_child_ended, [this] { reap(); });
   loop_.on_signal(signal_terminate, [this] { end(boards::Ending::power_off, "asked by SIGTERM"); });
   loop_.on_signal(signal_user_2, [this] { end(boards::Ending::power_off, "asked by SIGUSR2"); });
+  loop_.on_signal(signal_user_1, [this] {
+    // The server has written the other slot.
+    if (trial_->asked_to_try()) end(boards::Ending::try_other_slot, "an update is to be tried");
+  });
   loop_.on_signal(signal_interrupt, [this] { end(boards::Ending::reboot, "asked by SIGINT"); });
   power_button_ = std::make_unique<boards::PowerButton>(
       loop_, [this] { end(boards::Ending::power_off, "power button"); });
   start_watchdog();
+  start_trial();
   if (booted_.config) start_network();
   if (!booted_.problem.empty()) wait_for_person();
   show();  // also where no network ever comes
   loop_.run();
+}
+
+void Appliance::start_trial() {
+  SlotTrial::Options options{.limits = {.patience = booted_.settings.update_patience},
+                             .writable = booted_.data == DataState::writable,
+                             .changed = [this] { show(); },
+                             .give_up =
+                                 [this](std::string_view why) {
+                                   end(boards::Ending::reboot,
+                                       std::format("back to the old slot: {}", why));
+                                 }};
+  trial_ = std::make_unique<SlotTrial>(std::move(options), machine_.world().storage, loop_, log_);
+  trial_->begin();
+  if (!booted_.problem.empty()) trial_->health(false, booted_.problem);
 }
 
 void Appliance::start_network() {
@@ -279,6 +302,7 @@ StatusFacts Appliance::facts() const {
   }
   out.clock = time_ ? time_->status() : "not synchronized";
   out.time = to_rfc3339(loop_.wall_now());
+  out.update = trial_ ? trial_->text() : "";
   out.problem = booted_.problem;
   for (const std::string& conflict : address_conflicts()) {
     out.problem += std::format("{}{}", out.problem.empty() ? "" : "\n", conflict);
@@ -292,10 +316,11 @@ StatusFacts Appliance::facts() const {
 
 void Appliance::start_server() {
   Server::Options options;
-  options.child = {.program = "/proc/self/exe",
-                   .arguments = {"run", "--config", configuration_file, "--heartbeat-fd",
-                                 std::to_string(boards::heartbeat_descriptor)},
-                   .memory_bytes_max = booted_.settings.memory_bytes_max};
+  options.child = {
+      .program = "/proc/self/exe",
+      .arguments = {"run", "--config", configuration_file, "--heartbeat-fd",
+                    std::to_string(boards::heartbeat_descriptor), "--board", booted_.board},
+      .memory_bytes_max = booted_.settings.memory_bytes_max};
   options.crash_folder = std::string(state_folder) + "/crashes";
   options.print = [](std::string_view line) { say(std::format("{}\n", line)); };
   options.heard = [this](const boards::Heartbeat& heartbeat) { heard(heartbeat); };
@@ -308,6 +333,7 @@ void Appliance::heard(const boards::Heartbeat& heartbeat) {
   const bool ready = heartbeat.health == boards::Health::ready;
   if (heartbeat != heartbeat_) show();
   heartbeat_ = heartbeat;
+  trial_->health(ready, heartbeat.text);
   if (ready == ready_) return;
   ready_ = ready;
   if (ready) say_phase("ready");
@@ -321,6 +347,7 @@ void Appliance::reap() {
     server_->ended(each);
     if (server_->state().running) continue;
     ready_ = false;
+    trial_->health(false, std::format("the server ended: {}", server_->last_end()));
     heartbeat_ = {};  // the next server's first one is news
     show();
   }
@@ -368,7 +395,8 @@ void Appliance::wait_for_person() {
 void Appliance::end(boards::Ending ending, std::string_view why) {
   if (ending_) return;
   ending_ = true;
-  log_.warn(ending == boards::Ending::reboot ? "rebooting" : "switching off", LogField("why", why));
+  log_.warn(ending == boards::Ending::power_off ? "switching off" : "rebooting",
+            LogField("why", why));
   if (watchdog_) watchdog_->extend(shutdown_limit);
   scope_.spawn(shut_down(ending));
 }

@@ -14,7 +14,6 @@
 namespace tripod::appliance {
 namespace {
 
-constexpr std::string_view boot_label = "TRIPOD-BOOT";
 constexpr std::string_view data_label = "tripod-data";
 constexpr std::chrono::seconds disk_patience{30};
 

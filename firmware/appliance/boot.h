@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "firmware/node/board_settings.h"
 #include "firmware/node/config.h"
@@ -13,6 +14,7 @@
 
 namespace tripod::appliance {
 
+inline constexpr std::string_view boot_label = "TRIPOD-BOOT";
 inline constexpr const char* boot_folder = "/boot";
 inline constexpr const char* data_folder = "/var/lib/tripod";
 inline constexpr const char* configuration_file = "/boot/tripod.ini";

@@ -12,20 +12,6 @@ namespace {
 constexpr std::size_t certificate_bytes_max = 64 * 1024;
 constexpr std::size_t saved_bytes_max = 64;
 
-WallTime build_time(os::Storage& storage, const std::string& file) {
-  auto text = storage.read_file(file, ini::file_bytes_max);
-  if (!text) return {};
-  auto entries = ini::parse(*text, file);
-  if (!entries) return {};
-  for (const ini::Entry& entry : *entries) {
-    if (entry.section != "build" || entry.key != "epoch") continue;
-    std::int64_t seconds = 0;
-    std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), seconds);
-    return WallTime(std::chrono::seconds(seconds));
-  }
-  return {};
-}
-
 WallTime saved_time(os::Storage& storage, const std::string& file) {
   auto text = storage.read_file(file, saved_bytes_max);
   if (!text) return {};
@@ -52,8 +38,22 @@ WallTime latest_beginning(os::Storage& storage, const std::string& folder, int d
 
 }  // namespace
 
+WallTime image_build_time(os::Storage& storage, const std::string& board_file) {
+  auto text = storage.read_file(board_file, ini::file_bytes_max);
+  if (!text) return {};
+  auto entries = ini::parse(*text, board_file);
+  if (!entries) return {};
+  for (const ini::Entry& entry : *entries) {
+    if (entry.section != "build" || entry.key != "epoch") continue;
+    std::int64_t seconds = 0;
+    std::from_chars(entry.value.data(), entry.value.data() + entry.value.size(), seconds);
+    return WallTime(std::chrono::seconds(seconds));
+  }
+  return {};
+}
+
 WallTime clock_floor(os::Storage& storage, const FloorSources& sources) {
-  return std::max(build_time(storage, sources.board_file),
+  return std::max(image_build_time(storage, sources.board_file),
                   latest_beginning(storage, sources.certificates, 1));
 }
 

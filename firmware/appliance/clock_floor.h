@@ -20,6 +20,9 @@ struct FloorSources {
   std::string certificates;  // folder of *.crt, one level of folders below it
 };
 
+/// Of a board file; 1970 when it does not say.
+WallTime image_build_time(os::Storage& storage, const std::string& board_file);
+
 /// No clock before it is right. 1970 when nothing is known; what cannot be read counts as unknown.
 WallTime clock_floor(os::Storage& storage, const FloorSources& sources);
 /// What a clock that is behind it begins with: the floor, or the saved time when that is later.

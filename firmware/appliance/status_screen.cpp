@@ -58,6 +58,7 @@ std::string render_status(const StatusFacts& facts, std::size_t columns) {
   if (facts.restarts != 0) {
     screen.row("restarts", std::format("{}, last: {}", facts.restarts, facts.last_end));
   }
+  if (!facts.update.empty()) screen.row("update", facts.update);
   std::string_view rest = facts.problem;
   std::string_view label = "MEND";
   while (!rest.empty()) {

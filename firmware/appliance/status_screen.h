@@ -24,6 +24,7 @@ struct StatusFacts {
   std::string time;      // RFC 3339
   std::string last_end;  // of the server; empty: it never ended
   int restarts = 0;
+  std::string update;   // "tries 0.2.0 in slot b"; empty: nothing to say
   std::string problem;  // what a person has to mend, one line each
 };
 

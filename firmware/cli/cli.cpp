@@ -9,12 +9,14 @@
 #include <format>
 
 #include "firmware/appliance/appliance.h"
+#include "firmware/appliance/board_slots.h"
 #include "firmware/cli/api_command.h"
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/init_command.h"
 #include "firmware/cli/pki_command.h"
 #include "firmware/cli/reset_command.h"
 #include "firmware/cli/snapshot_command.h"
+#include "firmware/cli/update_command.h"
 #include "firmware/cli/version.h"
 #include "firmware/node/config.h"
 #include "firmware/node/credentials.h"
@@ -44,12 +46,14 @@ constexpr std::string_view usage =
     "                                                  the first N boards (all) hold the keys of\n"
     "                                                  the authorities, and sign\n"
     "  pki init --dir DIR --board NAME=IP[,NAME=IP...] [--service-cidr 10.96.0.0/16]\n"
-    "           [--names NAME,...] [--lifetime 8760h]  make authorities and certificates\n";
+    "           [--names NAME,...] [--lifetime 8760h]  make authorities and certificates\n"
+    "  pki update-key --dir DIR                        make the key that signs updates\n";
 constexpr std::string_view usage_end =
     "  version                                         print the version\n";
 
 std::string whole_usage() {
-  return std::format("{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, usage_end);
+  return std::format("{}{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, update_usage,
+                     usage_end);
 }
 
 void print(std::FILE* to, std::string_view text) {
@@ -98,6 +102,7 @@ int check_config(std::span<const std::string> arguments) {
 /// A board on its way: what it waits for, then the node.
 struct Running {
   linux_os::Machine* machine = nullptr;
+  update::Slots* slots = nullptr;  // of a board that is updated over the network
   std::unique_ptr<node::Node> node;
   std::string waits_for;
   async::Signal stop;
@@ -124,6 +129,7 @@ Task<void> begin(Running* running, node::Config config, Result<>* done) {
     co_return;
   }
   running->node = std::move(*created);
+  if (running->slots != nullptr) running->node->use_slots(*running->slots);
   running->node->on_end([running](Error why) {
     running->exit_code = complain(why.message);
     running->stop.notify();
@@ -158,16 +164,19 @@ Task<void> beat(const Running* running, int descriptor) {
 struct RunArguments {
   std::string file = "/etc/tripod/tripod.ini";
   int heartbeat_descriptor = -1;  // given by process 1
+  std::string board;              // its kind; given by process 1
   std::span<const std::string> overrides;
 };
 
 Result<RunArguments> parse_run(std::span<const std::string> arguments) {
   RunArguments out;
-  while (arguments.size() >= 2 &&
-         (arguments[0] == "--config" || arguments[0] == "--heartbeat-fd")) {
+  while (arguments.size() >= 2 && (arguments[0] == "--config" || arguments[0] == "--heartbeat-fd" ||
+                                   arguments[0] == "--board")) {
     const std::string& value = arguments[1];
     if (arguments[0] == "--config") {
       out.file = value;
+    } else if (arguments[0] == "--board") {
+      out.board = value;
     } else if (auto [end, error] = std::from_chars(value.data(), value.data() + value.size(),
                                                    out.heartbeat_descriptor);
                error != std::errc() || end != value.data() + value.size()) {
@@ -183,13 +192,15 @@ Result<RunArguments> parse_run(std::span<const std::string> arguments) {
 int run(std::span<const std::string> arguments) {
   auto parsed = parse_run(arguments);
   if (!parsed) return wrong_usage(parsed.error().message);
-  const auto& [file, heartbeat_descriptor, overrides] = *parsed;
+  const auto& [file, heartbeat_descriptor, board, overrides] = *parsed;
   auto machine = linux_os::Machine::create(LogLevel::info);
   auto config = read_config(*machine, file, overrides);
   if (!config) return complain(config.error().message);
   machine->log().set_level(level_of(config->values.text("node", "log-level")));
+  appliance::BoardSlots slots(machine->world().storage, board, std::string(version));
   Running running;
   running.machine = machine.get();
+  if (!board.empty()) running.slots = &slots;
   {
     Scope beats(machine->loop());
     Scope starting(machine->loop());
@@ -218,9 +229,13 @@ int init(std::span<const std::string> arguments) {
 }
 
 int pki(std::span<const std::string> arguments) {
-  if (arguments.empty() || arguments[0] != "init") return wrong_usage("pki: expected \"init\"");
+  if (arguments.empty() || (arguments[0] != "init" && arguments[0] != "update-key")) {
+    return wrong_usage("pki: expected \"init\" or \"update-key\"");
+  }
   auto machine = linux_os::Machine::create(LogLevel::error);
-  auto done = pki_init(machine->world(), arguments.subspan(1));
+  const auto rest = arguments.subspan(1);
+  auto done = arguments[0] == "init" ? pki_init(machine->world(), rest)
+                                     : pki_update_key(machine->world(), rest);
   if (!done) return complain(done.error().message);
   print(stdout, *done);
   return 0;
@@ -254,6 +269,20 @@ int snapshot(std::span<const std::string> arguments) {
   return 0;
 }
 
+/// `arguments` with the command's name.
+int update(std::span<const std::string> arguments) {
+  auto machine = linux_os::Machine::create(LogLevel::error);
+  const auto rest = arguments.subspan(1);
+  auto done = arguments[0] == "update" ? update_command(*machine, rest)
+                                       : update_file_command(*machine, rest);
+  if (!done && done.error() == ErrorCode::invalid && rest.empty()) {
+    return wrong_usage(std::format("{}: {}", arguments[0], done.error().message));
+  }
+  if (!done) return complain(std::format("{}: {}", arguments[0], done.error().message));
+  print(stdout, *done);
+  return 0;
+}
+
 }  // namespace
 
 int run_command(std::string_view program, std::span<const std::string> arguments) {
@@ -273,6 +302,7 @@ int run_command(std::string_view program, std::span<const std::string> arguments
   if (command == "reset") return reset(arguments.subspan(1));
   if (command == "pki") return pki(arguments.subspan(1));
   if (command == "snapshot") return snapshot(arguments.subspan(1));
+  if (command == "update" || command == "update-file") return update(arguments);
   if (command == "version" || command == "--version") {
     print(stdout, std::format("tripod {}\n", version));
     return 0;

@@ -147,7 +147,7 @@ class Copies {
 Result<> write_board(Copies& files, const ClusterPlan& plan, std::size_t index) {
   const std::string& name = plan.boards[index].name;
   if (auto made = files.make(std::format("{0}/pki/{0}", name)); !made) return made;
-  std::vector<std::string> pairs = {"ca.crt", "etcd-ca.crt"};
+  std::vector<std::string> pairs = {"ca.crt", "etcd-ca.crt", "update.pub"};
   if (index < plan.signers) pairs.insert(pairs.end(), {"ca.key", "etcd-ca.key"});
   for (const node::CertificateUse& use : node::certificate_uses()) {
     for (const char* half : {"crt", "key"}) {
@@ -292,6 +292,8 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
   for (const PlannedBoard& board : plan->boards) pki.boards.push_back({board.name, board.ip});
   auto made = make_pki(world, pki);
   if (!made) return std::unexpected(made.error());
+  auto key = make_update_key(world, pki.folder);
+  if (!key) return std::unexpected(key.error());
   Copies files(world, folder);
   for (std::size_t i = 0; i < plan->boards.size(); ++i) {
     if (auto written = write_board(files, *plan, i); !written) {
@@ -306,7 +308,8 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
       "  board-N/tripod.ini and board-N/pki/ go onto the boot partition of board N's card, or:\n"
       "  tools/image --board raspberry-pi-4 --config {0}/board-1/tripod.ini --pki {0}/board-1/pki "
       "-o board-1.img\n"
-      "  admin.conf is for kubectl; keep it and pki/ off the boards\n"
+      "  admin.conf is for kubectl, pki/update.key for `tools/image --update-key`; keep both, and "
+      "pki/, off the boards\n"
       "  {3} of the boards hold the authorities' keys and sign: renewals, and boards that join\n",
       folder, plan->boards.size(), *made, plan->signers);
 }

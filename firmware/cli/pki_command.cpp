@@ -8,6 +8,7 @@
 #include "firmware/node/provisioning/certificates.h"
 #include "platform/ini/schema.h"
 #include "platform/pki/authority.h"
+#include "platform/pki/signature.h"
 
 namespace tripod::cli {
 namespace {
@@ -201,6 +202,39 @@ Result<std::string> pki_init(os::World world, std::span<const std::string> argum
   auto made = make_pki(world, plan);
   if (!made) return std::unexpected(made.error());
   return std::format("{}: {} certificates made\n", plan.folder, *made);
+}
+
+Result<bool> make_update_key(os::World world, const std::string& folder) {
+  const std::string key = folder + "/update.key";
+  const std::string pub = folder + "/update.pub";
+  const bool half = world.storage.exists(key) != world.storage.exists(pub);
+  if (half) {
+    return fail(ErrorCode::conflict,
+                std::format("{}: update.key and update.pub belong together, and one is missing; "
+                            "put it back, or remove the other for a new pair",
+                            folder));
+  }
+  if (world.storage.exists(key)) return false;
+  auto keys = pki::make_signing_keys(world.entropy);
+  if (!keys) return std::unexpected(keys.error());
+  if (auto made = world.storage.make_directories(folder, 0755); !made) {
+    return std::unexpected(made.error());
+  }
+  auto kept = world.storage.replace_file(key, keys->private_pem, private_mode);
+  if (kept) kept = world.storage.replace_file(pub, keys->public_pem, public_mode);
+  if (!kept) return std::unexpected(kept.error());
+  return true;
+}
+
+Result<std::string> pki_update_key(os::World world, std::span<const std::string> arguments) {
+  auto flags = parse_flags(arguments, {"dir"});
+  if (!flags) return std::unexpected(flags.error());
+  if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
+  const std::string folder = flags->get("dir");
+  auto made = make_update_key(world, folder);
+  if (!made) return std::unexpected(made.error());
+  return std::format("{0}/update.key {1}; {0}/update.pub goes into pki/ of each board\n", folder,
+                     *made ? "made" : "was there");
 }
 
 }  // namespace tripod::cli

@@ -38,4 +38,9 @@ Result<int> make_pki(os::World world, const PkiPlan& plan);
 /// of the result says what was made.
 Result<std::string> pki_init(os::World world, std::span<const std::string> arguments);
 
+/// The key pair that signs updates, DIR/update.key and update.pub; kept when it is there.
+Result<bool> make_update_key(os::World world, const std::string& folder);
+/// `tripod pki update-key`.
+Result<std::string> pki_update_key(os::World world, std::span<const std::string> arguments);
+
 }  // namespace tripod::cli

@@ -89,6 +89,8 @@ class BoardReader {
     if (timeout.count() != 0 && timeout < seconds(5)) {
       wrong("watchdog-timeout", "expected 0 (no watchdog) or at least 5s");
     }
+    settings_.update_patience =
+        duration_cast<seconds>(values_.duration("board", "update-patience"));
     const std::string& memory = values_.text("board", "memory-max");
     if (memory.empty()) return;
     auto bytes = parse_memory(memory);

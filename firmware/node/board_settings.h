@@ -14,10 +14,11 @@ struct BoardSettings {
   std::string hostname;
   boards::NetworkPlan network;
   std::vector<std::string> nameservers;
-  std::vector<std::string> ntp_servers;      // names or addresses
-  std::vector<std::string> hosts;            // lines of /etc/hosts: "192.168.1.12 board-2"
-  std::uint64_t memory_bytes_max = 0;        // of the server; 0: no limit
-  std::chrono::seconds watchdog_timeout{0};  // 0: none
+  std::vector<std::string> ntp_servers;       // names or addresses
+  std::vector<std::string> hosts;             // lines of /etc/hosts: "192.168.1.12 board-2"
+  std::uint64_t memory_bytes_max = 0;         // of the server; 0: no limit
+  std::chrono::seconds watchdog_timeout{0};   // 0: none
+  std::chrono::seconds update_patience{300};  // for a new boot slot to be healthy
 };
 
 /// Fails with one line per problem, each naming where the value stands and what would be accepted.

@@ -125,6 +125,7 @@ constexpr ini::Key keys[] = {
     {"board", "hosts", Kind::list, ""},
     {"board", "memory-max", Kind::text, ""},
     {"board", "watchdog-timeout", Kind::duration, "15s", 0, 120'000},
+    {"board", "update-patience", Kind::duration, "5m", 30'000, 3'600'000},
 };
 
 Role role_of(std::string_view name) {

@@ -18,6 +18,7 @@
 #include "firmware/node/provisioning/service.h"
 #include "firmware/node/settings.h"
 #include "firmware/scheduler/scheduler.h"
+#include "firmware/update/door.h"
 #include "platform/async/sync.h"
 #include "platform/http/in_process.h"
 #include "platform/http/server.h"
@@ -82,6 +83,8 @@ struct Node::Parts {
   std::unique_ptr<ProvisioningService> provisioning;
   std::unique_ptr<Renewal> renewal;
   std::unique_ptr<apiserver::Server> api;
+  update::Slots* slots = nullptr;
+  std::unique_ptr<update::Door> door;  // in front of it
   std::unique_ptr<http::Server> api_http;
   std::list<http::InProcessTransport> transports;
   std::unique_ptr<controllers::ControllerManager> controller_manager;
@@ -117,6 +120,10 @@ Result<std::unique_ptr<Node>> Node::create(os::World world, Config config, bool 
                                        std::move(*authorities), prefer_chacha20);
   register_process_metrics(parts->metrics, world.board);
   return std::unique_ptr<Node>(new Node(std::move(parts)));
+}
+
+void Node::use_slots(update::Slots& slots) {
+  parts_->slots = &slots;
 }
 
 Task<Result<>> Node::start() {
@@ -237,7 +244,13 @@ Task<Result<>> Node::start_apiserver() {
                                                          *p.board_api, p.world);
   p.api->extend(*p.provisioning);
   if (auto started = co_await p.api->start(); !started) co_return started;
-  p.api_http = p.serve(*p.api, "apiserver", accept_with(p.world, p.credentials.apiserver));
+  update::Door::Options door{
+      .name = p.config.name,
+      .ready = [this] { return parts_->started && ready().has_value(); },
+      .leads = [this] { return parts_->member && parts_->member->is_leader(); },
+      .slots = p.slots};
+  p.door = std::make_unique<update::Door>(std::move(door), *p.api, p.world);
+  p.api_http = p.serve(*p.door, "apiserver", accept_with(p.world, p.credentials.apiserver));
   os::Address address{
       p.config.values.text("apiserver", "bind-address"),
       static_cast<std::uint16_t>(p.config.values.integer("apiserver", "secure-port"))};

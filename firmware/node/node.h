@@ -21,6 +21,10 @@ namespace tripod::etcd {
 class Client;
 }
 
+namespace tripod::update {
+class Slots;
+}
+
 namespace tripod::node {
 
 class Node {
@@ -29,6 +33,9 @@ class Node {
   /// CHECKs that stop() has ended, when start() was called.
   ~Node();
 
+  /// The boot slots of the machine, for updates over the network; before start(), and to outlive
+  /// the node. Without, they are refused.
+  void use_slots(update::Slots& slots);
   /// Returns when every role of this board serves or campaigns. After a failure, stop() cleans up.
   Task<Result<>> start();
   /// For process 1, and for people: whether it serves, and if not, whether this board is to blame.

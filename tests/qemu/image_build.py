@@ -27,13 +27,20 @@ def pki_folder(t):
     return folder
 
 
+SLOT = "slot-a/"  # how the manifest calls what is in the boot slot
+
+
 def boot_file(img, name):
-    return subprocess.run(["mtype", "-i", f"{img}@@4M", f"::{name}"], check=True, capture_output=True).stdout
+    where, path = ("44M", name.removeprefix(SLOT)) if name.startswith(SLOT) else ("4M", name)
+    return subprocess.run(["mtype", "-i", f"{img}@@{where}", f"::{path}"], check=True, capture_output=True).stdout
 
 
 def boot_listing(img):
-    out = subprocess.run(["mdir", "-b", "-/", "-i", f"{img}@@4M", "::"], check=True, capture_output=True, text=True).stdout
-    return {line.removeprefix("::/") for line in out.splitlines() if line and not line.endswith("/")}
+    names = set()
+    for where, prefix in (("4M", ""), ("44M", SLOT)):
+        out = subprocess.run(["mdir", "-b", "-/", "-i", f"{img}@@{where}", "::"], check=True, capture_output=True, text=True).stdout
+        names |= {prefix + line.removeprefix("::/") for line in out.splitlines() if line and not line.endswith("/")}
+    return names
 
 
 def cpio_names(data):
@@ -59,19 +66,19 @@ def test_a_card_holds_what_the_manifest_says(t):
     img = t.folder / "one/card.img"
     image(img, "--config", INI, "--pki", pki_folder(t))
     names = boot_listing(img)
-    wanted = {"kernel8.img", "initramfs.gz", "cmdline.txt", "tripod.ini", "pki/README.txt", "pki/ca.crt",
-              "pki/board-2/apiserver.key"}
+    wanted = {"slot-a/kernel8.img", "slot-a/initramfs.gz", "slot-a/cmdline.txt", "autoboot.txt", "tripod.ini", "pki/README.txt",
+              "pki/ca.crt", "pki/board-2/apiserver.key"}
     if names != wanted:
-        raise Failure(f"on the boot partition: {sorted(names)}; expected {sorted(wanted)}")
+        raise Failure(f"on the boot partitions: {sorted(names)}; expected {sorted(wanted)}")
     if boot_file(img, "tripod.ini") != INI.read_bytes() or boot_file(img, "pki/ca.crt") != b"authority\n":
         raise Failure("the configuration on the card is another one")
-    if b"tripod.board=qemu-virt" not in boot_file(img, "cmdline.txt"):
+    if b"tripod.board=qemu-virt" not in boot_file(img, "slot-a/cmdline.txt"):
         raise Failure("the kernel is not told its board")
     manifest = (t.folder / "one/card.manifest").read_text()
     entries = {m[2]: m[1] for m in re.finditer(r"(?m)^([0-9a-f]{64}) +\d+  (\S+)  \S", manifest)}
-    inner = cpio_names(gzip.decompress(boot_file(img, "initramfs.gz")))
+    inner = cpio_names(gzip.decompress(boot_file(img, "slot-a/initramfs.gz")))
     found = {name: hashlib.sha256(boot_file(img, name)).hexdigest() for name in names}
-    found |= {f"initramfs.gz:/{name}": hashlib.sha256(data).hexdigest() for name, (mode, data) in inner.items()
+    found |= {f"slot-a/initramfs.gz:/{name}": hashlib.sha256(data).hexdigest() for name, (mode, data) in inner.items()
               if mode & 0o170000 == 0o100000}
     if entries != found:
         raise Failure(f"manifest and card differ: {sorted(set(entries.items()) ^ set(found.items()))}")
@@ -81,7 +88,7 @@ def test_a_card_holds_what_the_manifest_says(t):
 
 def test_the_initramfs_holds_nothing_but_init_and_modules_in_order(t):
     img = t.folder / "one/card.img"
-    inner = cpio_names(gzip.decompress(boot_file(img, "initramfs.gz")))
+    inner = cpio_names(gzip.decompress(boot_file(img, "slot-a/initramfs.gz")))
     files = [name for name, (mode, _) in inner.items() if mode & 0o170000 == 0o100000]
     modules = [name for name in files if name.startswith("modules/")]
     if set(files) - set(modules) != {"init", "board.ini"}:
@@ -101,18 +108,18 @@ def test_the_initramfs_holds_nothing_but_init_and_modules_in_order(t):
 def test_file_systems_are_sound(t):
     img = t.folder / "one/card.img"
     table = img.read_bytes()[:512]
-    starts = [int.from_bytes(table[446 + 16 * n + 8:446 + 16 * n + 12], "little") * 512 for n in range(3)]
-    sizes = [int.from_bytes(table[446 + 16 * n + 12:446 + 16 * n + 16], "little") * 512 for n in range(3)]
+    starts = [int.from_bytes(table[446 + 16 * n + 8:446 + 16 * n + 12], "little") * 512 for n in range(4)]
+    sizes = [int.from_bytes(table[446 + 16 * n + 12:446 + 16 * n + 16], "little") * 512 for n in range(4)]
     labels = []
     with open(img, "rb") as file:
         for number, (start, size) in enumerate(zip(starts, sizes)):
             file.seek(start)
             part = t.folder / f"part-{number}"
             part.write_bytes(file.read(size))
-            labels.append(part.read_bytes()[71:82].decode().strip() if number < 2 else
+            labels.append(part.read_bytes()[71:82].rstrip(b"\0").decode().strip() if number < 3 else
                           part.read_bytes()[1024 + 120:1024 + 136].rstrip(b"\0").decode())
-    run(["/sbin/e2fsck", "-fn", t.folder / "part-2"])
-    if labels != ["TRIPOD-BOOT", "TRIPOD-B", "tripod-data"]:
+    run(["/sbin/e2fsck", "-fn", t.folder / "part-3"])
+    if labels != ["TRIPOD-BOOT", "TRIPOD-SLOT", "", "tripod-data"]:
         raise Failure(f"labels {labels}")
 
 
@@ -138,14 +145,14 @@ def test_a_raspberry_pi_card_has_firmware_and_device_trees(t):
     img = t.folder / "pi/card.img"
     image(img, "--no-xz", board="raspberry-pi-4")
     names = boot_listing(img)
-    missing = {"start4.elf", "fixup4.dat", "config.txt", "autoboot.txt", "bcm2711-rpi-4-b.dtb", "kernel8.img",
-               "initramfs.gz", "cmdline.txt", "tripod.ini"} - names
+    in_slot = ("start4.elf", "fixup4.dat", "config.txt", "bcm2711-rpi-4-b.dtb", "kernel8.img", "initramfs.gz", "cmdline.txt")
+    missing = {"autoboot.txt", "tripod.ini", *(SLOT + name for name in in_slot)} - names
     if missing:
         raise Failure(f"missing on the card: {sorted(missing)}")
-    settings = dict(line.split("=", 1) for line in boot_file(img, "config.txt").decode().splitlines() if "=" in line)
-    if settings["kernel"] not in names or "tryboot_a_b=1" not in boot_file(img, "autoboot.txt").decode():
+    settings = dict(line.split("=", 1) for line in boot_file(img, "slot-a/config.txt").decode().splitlines() if "=" in line)
+    if SLOT + settings["kernel"] not in names or "tryboot_a_b=1" not in boot_file(img, "autoboot.txt").decode():
         raise Failure("config.txt and the card do not fit together")
-    tree = boot_file(img, "bcm2711-rpi-4-b.dtb")
+    tree = boot_file(img, "slot-a/bcm2711-rpi-4-b.dtb")
     if tree[:4] != bytes.fromhex("d00dfeed"):
         raise Failure("the device tree is none")
 

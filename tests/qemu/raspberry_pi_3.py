@@ -4,6 +4,7 @@ moment it is armed, so that the card's tripod.ini goes without."""
 
 import subprocess
 
+import board_firmware
 import board_rows
 import emulated_boards
 from harness import ROOT, Failure, run, tripod_cluster
@@ -20,13 +21,14 @@ def test_it_starts_up_to_the_status_screen(t):
     config = t.write("tripod.ini", tripod_cluster.render_ini(template, {("board", "watchdog-timeout"): "0s"}))
     run([ROOT / "tools/image", "--board", row.name, "--config", config, "--no-xz", "-o", image], timeout=300)
     names = [row.text("kernel", "file"), "initramfs.gz", "cmdline.txt", row.text("qemu", "device-tree")]
-    emulated_boards.extract_boot_files(image, names, boot)
+    board_firmware.extract(image, 2, names, boot)
     with open(image, "r+b") as file:
         file.truncate(CARD_MIB << 20)
     disk = ["-drive", f"if=sd,format=raw,file={image}"]
     # The mini UART is the second serial line.
-    extra = ["-no-reboot", "-serial", "null", "-serial", f"file:{console}"]
-    board = subprocess.Popen(emulated_boards.qemu_command(row, boot, disk, extra=extra), stdin=subprocess.DEVNULL,
+    extra = ["-no-reboot", "-serial", "null", "-serial", f"file:{console}", "-kernel", boot / names[0], "-initrd",
+             boot / "initramfs.gz", "-append", (boot / "cmdline.txt").read_text().strip(), "-dtb", boot / names[3]]
+    board = subprocess.Popen(emulated_boards.qemu_command(row, disk, extra=extra), stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     t.cleanups.callback(board.wait)
     t.cleanups.callback(board.kill)

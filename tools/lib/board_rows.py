@@ -14,14 +14,14 @@ KEYS = {
     "kernel": {"suite": True, "package": True, "file": True, "compress": True, "command-line": True, "modules": True,
                "device-trees": False},
     "firmware": {"suite": True, "component": True, "package": True, "folder": True, "files": True},
-    "image": {"boot-partition-mib": True, "data-partition-mib": True},
+    "image": {"slot-partition-mib": True, "data-partition-mib": True},
     "qemu": {"program": True, "machine": True, "memory-mib": True, "cpu": False, "processors": False,
              "disk-device": False, "network-device": False, "device-tree": False},
 }
 OPTIONAL_SECTIONS = {"firmware", "qemu"}
 CHOICES = {("board", "arch"): ("arm64", "armhf"), ("board", "preset"): ("aarch64", "armhf"),
            ("kernel", "compress"): ("gzip", "none")}
-NUMBERS = {("image", "boot-partition-mib"), ("image", "data-partition-mib"), ("qemu", "memory-mib"),
+NUMBERS = {("image", "slot-partition-mib"), ("image", "data-partition-mib"), ("qemu", "memory-mib"),
            ("qemu", "processors")}
 
 

@@ -1,5 +1,5 @@
-"""A card's image, made without root: a DOS partition table, two FAT boot slots, one ext4 data partition, and beside it the
-block map (bmaptool's format), the compressed image and the manifest. Same inputs, same bytes: every id comes from the content."""
+"""A card's image, made without root: a DOS partition table, a FAT partition for people and for the choice of the slot, two FAT
+boot slots, one ext4 data partition, and beside it the block map (bmaptool's format), the compressed image and the manifest. Same inputs, same bytes: every id comes from the content."""
 
 import hashlib
 import os
@@ -11,7 +11,9 @@ MIB = 1 << 20
 SECTOR_BYTES = 512
 BLOCK_BYTES = 4096
 ALIGNMENT = 4 * MIB  # cards erase in blocks of up to this size
-BOOT_LABEL, SPARE_LABEL, DATA_LABEL = "TRIPOD-BOOT", "TRIPOD-B", "tripod-data"
+BOOT_LABEL, SLOT_LABEL, DATA_LABEL = "TRIPOD-BOOT", "TRIPOD-SLOT", "tripod-data"
+BOOT_MIB = 40  # FAT32 wants 65,525 clusters; of 512 bytes, these are 36 MiB
+SLOT_MIB_MIN = 36
 FAT_TYPE, LINUX_TYPE = 0x0C, 0x83
 JOURNAL_MIB = 16
 GROWS_TO = "64G"  # what the group descriptors have room for; beyond that the kernel finds other places
@@ -44,7 +46,7 @@ def make_fat(path, size, label, serial, files, epoch, scratch):
         raise ImageError(f"{label}: FAT has room for labels of 11 characters")
     with open(path, "wb") as file:
         file.truncate(size)
-    tool(["mformat", "-i", path, "-F", "-c", "2", "-T", size // SECTOR_BYTES, "-h", "64", "-s", "32", "-N", serial,
+    tool(["mformat", "-i", path, "-F", "-c", "1", "-T", size // SECTOR_BYTES, "-h", "64", "-s", "32", "-N", serial,
           "-v", label, "::"], epoch)
     folders = sorted({str(parent) for name in files for parent in Path(name).parents} - {"."})
     for folder in folders:
@@ -80,10 +82,11 @@ def partition_table(identity, parts):
     return b"\0" * 440 + identity[:4] + b"\0\0" + entries.ljust(64, b"\0") + b"\x55\xaa"
 
 
-def layout(boot_mib, data_mib):
-    """[(first byte, size, type)] of the three partitions, and the size of the whole."""
+def layout(slot_mib, data_mib):
+    """[(first byte, size, type)] of the four partitions, and the size of the whole."""
     first, parts = ALIGNMENT, []
-    for size, kind in ((boot_mib * MIB, FAT_TYPE), (boot_mib * MIB, FAT_TYPE), (data_mib * MIB, LINUX_TYPE)):
+    for mib, kind in ((BOOT_MIB, FAT_TYPE), (slot_mib, FAT_TYPE), (slot_mib, FAT_TYPE), (data_mib, LINUX_TYPE)):
+        size = mib * MIB
         parts.append((first, size, kind))
         first += -(-size // ALIGNMENT) * ALIGNMENT
     return parts, first
@@ -100,21 +103,37 @@ def copy_sparse(source, target, at):
                 target.write(block)
 
 
-def assemble(output, boot_files, boot_mib, data_mib, epoch, scratch):
-    """Writes the image; its ids come from the boot files. Returns the ranges of blocks that have to be written."""
-    identity = digest(*(part for name in sorted(boot_files) for part in (name.encode(), boot_files[name])))
-    parts, total = layout(boot_mib, data_mib)
-    serial = identity[:4].hex()
-    make_fat(scratch / "a", parts[0][1], BOOT_LABEL, serial, boot_files, epoch, scratch)
-    make_fat(scratch / "b", parts[1][1], SPARE_LABEL, digest(identity)[:4].hex(), {}, epoch, scratch)
-    make_ext4(scratch / "data", parts[2][1], DATA_LABEL, identity, epoch)
+def identity_of(files):
+    return digest(*(part for name in sorted(files) for part in (name.encode(), files[name])))
+
+
+def make_slot(path, files, slot_mib, epoch, scratch):
+    """A boot slot's file system, no larger than it has to be: what an update file holds, byte by byte."""
+    content = sum(-(-len(data) // SECTOR_BYTES) * SECTOR_BYTES for data in files.values())
+    mib = max(SLOT_MIB_MIN, -(-int(content * 1.03) // MIB) + 1)  # two tables of 4 bytes a cluster
+    if mib > slot_mib:
+        raise ImageError(f"the boot slot wants {mib} MiB; [image] slot-partition-mib = {slot_mib}")
+    make_fat(path, mib * MIB, SLOT_LABEL, identity_of(files)[:4].hex(), files, epoch, scratch)
+
+
+def assemble(output, boot_files, slot_files, slot_mib, data_mib, epoch, scratch):
+    """Writes the image; its ids come from the files. Returns the ranges of blocks that have to be written."""
+    identity = digest(identity_of(boot_files), identity_of(slot_files))
+    parts, total = layout(slot_mib, data_mib)
+    boot, slot, data = scratch / "boot", scratch / "slot", scratch / "data"
+    make_fat(boot, parts[0][1], BOOT_LABEL, identity[:4].hex(), boot_files, epoch, scratch)
+    make_slot(slot, slot_files, slot_mib, epoch, scratch)
+    make_ext4(data, parts[3][1], DATA_LABEL, identity, epoch)
     with open(output, "wb") as image:
         image.truncate(total)
         image.write(partition_table(identity, parts))
-        for name, (first, _, _) in zip(("a", "b", "data"), parts):
-            copy_sparse(scratch / name, image, first)
-    free = [(parts[n][0] + first, parts[n][0] + end) for n, name in enumerate(("a", "b"))
-            for first, end in free_ranges_of_fat(scratch / name)]
+        for path, number in ((boot, 0), (slot, 1), (data, 3)):
+            copy_sparse(path, image, parts[number][0])
+    free = [(parts[n][0] + first, parts[n][0] + end) for n, path in enumerate((boot, slot))
+            for first, end in free_ranges_of_fat(path)]
+    # Behind the first slot's file system, and of the second all but its beginning, which must not look like a file system
+    # that the card had before.
+    free += [(parts[1][0] + slot.stat().st_size, parts[2][0]), (parts[2][0] + MIB, parts[3][0])]
     return mapped_blocks(free, total)
 
 

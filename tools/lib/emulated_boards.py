@@ -1,7 +1,7 @@
 """Boards emulated by QEMU that start from images as a card has them: shared by tools/qemu and tests/qemu.
 
-Nothing here needs root. Per board there are two processes: the disk (power_cut_disk.py), and QEMU with the kernel and the
-initramfs taken out of the image's own boot partition. The network is a switch (board_switch.py) that the boards plug into by
+Nothing here needs root. Per board there are two processes: the disk (power_cut_disk.py), and what a boot firmware does
+(board_firmware.py), with QEMU as its child: kernel and initramfs come from the boot slot that the card's autoboot.txt names. The network is a switch (board_switch.py) that the boards plug into by
 Unix sockets, and one more QEMU without a machine: the host's place on it, which forwards ports and gives leases and names.
 
 A cluster lives in one folder: cards/ (what `tripod init` made), board-N.img, board-N.disk, board-N.console, board-N.log,
@@ -48,7 +48,8 @@ class Options:
     devices: tuple = ()  # more of QEMU's arguments for each board
     kernel_arguments: str = ""  # behind those of the card
     debugger: bool = False  # at the board's debugger_socket
-    reboots: bool = False  # a board that resets goes on; otherwise its QEMU ends, so that it is noticed
+    reboots: bool = False  # a board that resets goes on with the same kernel; otherwise its QEMU ends, so that it is noticed
+    firmware: bool = False  # a board that resets goes on, and its firmware chooses the boot slot anew
     ips: dict = None  # board's number -> its address on the segment, where it is not SEGMENT11, SEGMENT12, ...
     names: tuple = ()  # in the certificates, beside those the host reaches the boards by
     ports: tuple = FORWARDED  # of each board, forwarded from the host
@@ -61,25 +62,12 @@ def partition_of(table, number):
     return tuple(int.from_bytes(table[at + offset:at + offset + 4], "little") * 512 for offset in (8, 12))
 
 
-def extract_boot_files(image, names, folder):
-    """Files of an image's boot partition; where it is, the partition table says."""
-    with open(image, "rb") as file:
-        first, _ = partition_of(file.read(512), 1)
-    folder.mkdir(exist_ok=True)
-    for name in names:
-        subprocess.run(["mcopy", "-n", "-o", "-i", f"{image}@@{first}", f"::{name}", folder / name], check=True)
-
-
-def qemu_command(row, boot, disk, network=None, memory_mib=None, extra=(), kernel_arguments=""):
-    """QEMU's arguments for a board of this row, its serial console apart."""
+def qemu_command(row, disk, network=None, memory_mib=None, extra=()):
+    """QEMU's arguments for a board of this row, its serial console and what it boots apart."""
     command = [row.text("qemu", "program"), "-M", row.text("qemu", "machine"), "-nodefaults", "-display", "none",
-               "-m", str(memory_mib or row.number("qemu", "memory-mib")),
-               "-kernel", boot / row.text("kernel", "file"), "-initrd", boot / "initramfs.gz",
-               "-append", f"{(boot / 'cmdline.txt').read_text().strip()} {kernel_arguments}".strip()]
+               "-m", str(memory_mib or row.number("qemu", "memory-mib"))]
     if cpu := row.sections["qemu"].get("cpu"):
         command += ["-cpu", cpu, "-smp", row.text("qemu", "processors")]
-    if tree := row.sections["qemu"].get("device-tree"):
-        command += ["-dtb", boot / tree]
     command += disk
     if network:
         command += network
@@ -99,6 +87,7 @@ class EmulatedBoard(Process):
         self.disk = Process(f"disk-{number}", folder, [], self.disk_file)
         self.statistics_file, self.disk_socket = folder / f"disk-{number}.json", folder / f"disk-{number}.sock"
         self.kubeconfig, self.debugger_socket = folder / f"{name}.conf", folder / f"{name}.gdb"
+        self.plan_file = folder / f"{name}.plan"
         self.devices, self.disk_options = [], []  # of this board, beside those of the options
         super().__init__(name, folder, [], f"tripod-{name}:{folder}")
 
@@ -112,8 +101,6 @@ class EmulatedBoard(Process):
         shutil.copyfile(self.image, self.disk_file)
         with open(self.disk_file, "r+b") as file:
             file.truncate(DISK_MIB << 20)
-        names = [self.row.text("kernel", "file"), "initramfs.gz", "cmdline.txt"]
-        extract_boot_files(self.image, names, self.boot)
 
     def put_on_card(self, name, text):
         """A file of the boot partition, as a person edits it. The board is off."""
@@ -125,7 +112,7 @@ class EmulatedBoard(Process):
     def data_partition(self):
         """(first byte, bytes) on the card."""
         with open(self.disk_file, "rb") as file:
-            return partition_of(file.read(512), 3)
+            return partition_of(file.read(512), 4)
 
     def start_disk(self):
         if self.disk.pid():
@@ -145,8 +132,6 @@ class EmulatedBoard(Process):
         if self.pid():
             return
         self.start_disk()
-        with contextlib.suppress(FileNotFoundError):
-            self.console.rename(self.console.with_suffix(".console.before"))
         disk = ["-blockdev", f"driver=nbd,node-name=card,server.type=unix,server.path={self.disk_socket}",
                 "-device", f"{self.row.text('qemu', 'disk-device')},drive=card"]
         network = ["-netdev", f"stream,id=net,server=off,addr.type=unix,addr.path={self.cluster.plug(self.number)}",
@@ -157,10 +142,16 @@ class EmulatedBoard(Process):
         extra = ["-name", self.marker, "-device", "virtio-rng-device", "-chardev",
                  f"socket,id=tty,path={self.console_socket},server=on,wait=off,mux=on,logfile={self.console}",
                  "-serial", "chardev:tty", "-qmp", f"unix:{self.monitor},server=on,wait=off",
-                 *([] if options.reboots else ["-no-reboot"]), *debugger, *options.devices, *self.devices]
+                 *debugger, *options.devices, *self.devices]
         if (size := options.memory_mib) is None:
             size = self.row.number("qemu", "memory-mib")
-        self.command = qemu_command(self.row, self.boot, disk, network, size, extra, options.kernel_arguments)
+        self.plan_file.write_text(json.dumps({
+            "disk": str(self.disk_file), "boot": str(self.boot), "console": str(self.console),
+            "events": str(self.monitor.with_suffix(".events")), "kernel": self.row.text("kernel", "file"),
+            "device_tree": self.row.sections["qemu"].get("device-tree"), "arguments": options.kernel_arguments,
+            "again": "inside" if options.reboots else "firmware" if options.firmware else "never",
+            "command": qemu_command(self.row, disk, network, size, extra)}))
+        self.command = [sys.executable, str(HERE / "board_firmware.py"), str(self.plan_file), self.marker]
         super().start()
 
     def power_button(self):

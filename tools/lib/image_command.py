@@ -19,7 +19,8 @@ from tripod_cluster import ROOT  # noqa: E402
 
 TEMPLATE = ROOT / "config/board-1.ini"
 CARD_FILE = ROOT / "platform/boards/README-card.txt"
-AUTOBOOT = b"[all]\ntryboot_a_b=1\nboot_partition=1\n[tryboot]\nboot_partition=2\n"
+AUTOBOOT = b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"  # platform/boards/update/boot_choice.h
+BOOT_ROM_FILES = {"bootcode.bin"}  # what the first partition has to have, too
 INI_BYTES_MAX, PKI_BYTES_MAX = 256 << 10, 1 << 20
 
 
@@ -76,19 +77,29 @@ def check_program(row, file, data):
 
 
 class Parts:
-    """What goes into an image: path on the boot partition -> bytes, and where each came from."""
+    """What goes into an image: path -> bytes, of the boot slot and of the partition that people edit; where each came from."""
 
-    def __init__(self, files=None, origins=None, inner=None):
-        self.files, self.origins, self.inner = files or {}, origins or {}, inner or []
+    def __init__(self):
+        self.slot, self.files, self.origins, self.inner = {}, {}, {}, []
         self.built = False  # is /init what tools/build made, and not a program that was given?
+
+    def copy(self):
+        other = Parts()
+        other.slot, other.files, other.origins = dict(self.slot), dict(self.files), dict(self.origins)
+        other.inner, other.built = self.inner, self.built
+        return other
 
     def add(self, path, data, origin):
         self.files[path], self.origins[path] = data, origin
 
+    def add_to_slot(self, path, data, origin):
+        self.slot[path], self.origins[f"slot-a/{path}"] = data, origin
+
     def manifest(self, row, epoch, image):
         lines = [f"# tripod image for {row.name}; SOURCE_DATE_EPOCH={epoch}",
                  f"# image sha256 {image}", "# sha256  bytes  file  from"]
-        entries = [(path, data, self.origins[path]) for path, data in self.files.items()]
+        named = {**self.files, **{f"slot-a/{path}": data for path, data in self.slot.items()}}
+        entries = [(path, data, self.origins[path]) for path, data in named.items()]
         for path, data, origin in sorted([*entries, *self.inner]):
             lines.append(f"{hashlib.sha256(data).hexdigest()}  {len(data):>9}  {path}  {origin}")
         return "\n".join(lines) + "\n"
@@ -117,32 +128,34 @@ def compressed(data):
 def add_kernel(parts, row, packages, init, epoch):
     image, package = one_file(packages, "boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz")
     data, squeeze = image.read_bytes(), row.text("kernel", "compress") == "gzip"
-    parts.add(row.text("kernel", "file"), compressed(data) if squeeze else data, origin_of(package))
+    parts.add_to_slot(row.text("kernel", "file"), compressed(data) if squeeze else data, origin_of(package))
     builtin, _ = one_file(packages, "usr/lib/modules/*/modules.builtin")
     folder, package = one_file(packages, "usr/lib/modules/*/kernel")
     modules = initramfs.ModuleTree(folder, builtin).load_order(row.words("kernel", "modules"))
     row_text = row.file.read_bytes() + f"\n[build]\nepoch = {epoch}\n".encode()
     archive, inner = initramfs.build(init, row_text, modules, epoch)
-    parts.add("initramfs.gz", gzip.compress(archive.bytes(), 9, mtime=0), "tripod and modules")
+    parts.add_to_slot("initramfs.gz", gzip.compress(archive.bytes(), 9, mtime=0), "tripod and modules")
     for path, data in inner:
         origin = origin_of(package) if path.startswith("modules/") else "tripod"
-        parts.inner.append((f"initramfs.gz:/{path}", data, origin))
+        parts.inner.append((f"slot-a/initramfs.gz:/{path}", data, origin))
     for name in row.words("kernel", "device-trees"):
         tree, package = one_file(packages, f"usr/lib/linux-image-*/{name}", f"usr/lib/modules/*/dtb/{name}")
-        parts.add(Path(name).name, tree.read_bytes(), origin_of(package))
+        parts.add_to_slot(Path(name).name, tree.read_bytes(), origin_of(package))
 
 
 def add_firmware(parts, row, packages):
     if row.config_txt is None:
         return
-    parts.add("config.txt", row.config_txt, "tripod")
-    parts.add("autoboot.txt", AUTOBOOT, "tripod")
+    parts.add_to_slot("config.txt", row.config_txt, "tripod")
     for name in row.words("firmware", "files"):
         file, package = one_file(packages, f"{row.text('firmware', 'folder')}/{name}")
-        parts.add(name, file.read_bytes(), origin_of(package))
+        parts.add_to_slot(name, file.read_bytes(), origin_of(package))
+        if name in BOOT_ROM_FILES:
+            parts.add(name, file.read_bytes(), origin_of(package))
 
 
 def add_configuration(parts, config, pki):
+    parts.add("autoboot.txt", AUTOBOOT, "tripod")
     parts.add("tripod.ini", read_bounded(config or TEMPLATE, INI_BYTES_MAX), "given" if config else "tripod")
     parts.add("pki/README.txt", CARD_FILE.read_bytes(), "tripod")
     if pki is None:
@@ -193,32 +206,53 @@ def collect(board, binary=None, renew=False):
     kernel, firmware = packages_of(row, renew)
     add_kernel(parts, row, kernel, init, epoch)
     add_firmware(parts, row, firmware)
-    parts.add("cmdline.txt", f"{row.command_line}\n".encode(), "tripod")
+    parts.add_to_slot("cmdline.txt", f"{row.command_line}\n".encode(), "tripod")
     return row, parts
 
 
-def write(collected, output, config=None, pki=None, compress=True):
+def write(collected, output, config=None, pki=None, compress=True, update_key=None):
     """Writes the image, with the manifest and the rest beside it; returns its parts."""
     (row, common), epoch = collected, epoch_of_build()
     if config and common.built:
         check_config(row, config)
-    parts = Parts(dict(common.files), dict(common.origins), common.inner)
+    parts = common.copy()
     add_configuration(parts, config, pki)
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as place:
         fresh = Path(place) / "image"
-        ranges = disk_image.assemble(fresh, parts.files, row.number("image", "boot-partition-mib"),
+        ranges = disk_image.assemble(fresh, parts.files, parts.slot, row.number("image", "slot-partition-mib"),
                                      row.number("image", "data-partition-mib"), epoch, Path(place))
         with open(fresh, "rb") as file:
             whole = hashlib.file_digest(file, "sha256").hexdigest()
         disk_image.write_whole(beside(output, ".bmap"), disk_image.block_map(fresh, ranges).encode())
         disk_image.write_whole(beside(output, ".manifest"), parts.manifest(row, epoch, whole).encode())
+        if update_key:
+            write_update(collected, beside(output, ".update"), update_key)
         if compress:
             disk_image.compress(fresh, Path(place) / "xz")
             (Path(place) / "xz").rename(f"{output}.xz")
         fresh.rename(output)
     return parts
+
+
+def write_update(collected, output, key):
+    """The boot slot of the image as a signed update file, for boards of this kind that run already."""
+    (row, parts), epoch = collected, epoch_of_build()
+    with tempfile.TemporaryDirectory(dir=Path(output).parent) as place:
+        slot, fresh = Path(place) / "slot", Path(place) / "update"
+        disk_image.make_slot(slot, parts.slot, row.number("image", "slot-partition-mib"), epoch, Path(place))
+        done = subprocess.run([*own_program(row), "update-file", "pack", "--board", row.name, "--build", str(epoch), "--image",
+                               slot, "--key", key, "--output", fresh], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise CommandError(done.stderr.strip().removeprefix("tripod: "))
+        fresh.rename(output)
+
+
+def own_program(row):
+    """The tripod that runs here: of this machine when it was built, else the board's in an emulator."""
+    here = ROOT / "build/release/firmware/tripod"
+    return [here] if here.exists() else [EMULATORS[row.text("board", "arch")], built_binary(row)]
 
 
 def beside(output, suffix):
@@ -229,15 +263,17 @@ def beside(output, suffix):
 def arguments():
     parser = argparse.ArgumentParser(prog="tools/image", description=__doc__)
     parser.add_argument("--board", choices=board_rows.names(), required=True)
-    parser.add_argument("--config", type=Path, help="becomes tripod.ini on the boot partition; a commented example otherwise")
-    parser.add_argument("--pki", type=Path, help="a folder whose files become pki/ on the boot partition")
+    parser.add_argument("--config", type=Path, help="becomes tripod.ini on the first partition; a commented example otherwise")
+    parser.add_argument("--pki", type=Path, help="a folder whose files become pki/ there")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="FILE.img; FILE.img.xz, FILE.bmap "
                         "and FILE.manifest are written beside it")
+    parser.add_argument("--update-key", type=Path, metavar="FILE", help="update.key of `tripod init`: FILE.update is written, too, for "
+                        "`tripod update`")
     parser.add_argument("--binary", type=Path, help="an init of your own; what tools/build makes otherwise")
     parser.add_argument("--renew", action="store_true", help="ask Debian for the newest kernel and firmware again")
     parser.add_argument("--no-xz", action="store_true", help="leave the compressed image away")
     options = parser.parse_args()
-    for file in (options.config, options.binary):
+    for file in (options.config, options.binary, options.update_key):
         if file and not file.is_file():
             parser.error(f"{file}: no such file")
     if options.pki and not options.pki.is_dir():
@@ -249,16 +285,17 @@ def main():
     options = arguments()
     try:
         collected = collect(options.board, options.binary, options.renew)
-        parts = write(collected, options.output, options.config, options.pki, not options.no_xz)
+        parts = write(collected, options.output, options.config, options.pki, not options.no_xz, options.update_key)
     except (CommandError, board_rows.RowError, debian_archive.ArchiveError, disk_image.ImageError,
             initramfs.InitramfsError, OSError) as error:
         sys.exit(f"tools/image: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(f"tools/image: {error.cmd[0]} failed")
-    for path, data in sorted(parts.files.items()):
+    for path, data in sorted({**parts.files, **{f"slot-a/{path}": data for path, data in parts.slot.items()}}.items()):
         print(f"{len(data):>10}  {path}")
-    for file in (options.output, Path(f"{options.output}.xz")):
-        if file.exists() and not (options.no_xz and file.suffix == ".xz"):
+    for file, made in ((options.output, True), (Path(f"{options.output}.xz"), not options.no_xz),
+                       (beside(options.output, ".update"), options.update_key)):
+        if made:
             print(f"{file}: {file.stat().st_size / (1 << 20):.1f} MiB")
 
 

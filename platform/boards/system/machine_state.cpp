@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <linux/random.h>
+#include <linux/reboot.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/reboot.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -144,6 +146,12 @@ bool wait_for_randomness(std::chrono::milliseconds limit) {
 
 void end_machine(Ending ending) {
   ::sync();
+  if (ending == Ending::try_other_slot) {
+    // As `reboot "0 tryboot"` of the Raspberry Pi's documentation: partition, then the flag.
+    ::syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_RESTART2,
+              "0 tryboot");
+    return;
+  }
   ::reboot(ending == Ending::reboot ? RB_AUTOBOOT : RB_POWER_OFF);
 }
 

@@ -44,7 +44,11 @@ Result<bool> seed_randomness(os::Storage& storage, const std::string& file);
 /// passed.
 bool wait_for_randomness(std::chrono::milliseconds limit);
 
-enum class Ending : std::uint8_t { reboot, power_off };
+enum class Ending : std::uint8_t {
+  reboot,
+  try_other_slot,  // a reboot that asks the firmware for the other boot slot, this once
+  power_off,
+};
 /// Syncs and ends the machine. Returns only when the kernel refuses.
 void end_machine(Ending ending);
 

@@ -1,0 +1,190 @@
+"""Updates of three boards over the network: what is refused, what falls back by itself, and a good image on all of them while
+kubectl goes on through the load balancer."""
+
+import os
+import subprocess
+import threading
+import time
+
+import image_command
+from emulated_boards import Options
+from harness import Background, Failure, run, tripod_cluster
+
+CONFIRM_SECONDS = 400
+# As in boards_cluster: emulated processors take seconds for a handshake. A slot has two minutes to be healthy.
+OPTIONS = Options(overrides={("etcd", "heartbeat-interval"): "500", ("etcd", "election-timeout"): "5000",
+                             ("balancer", "health-check-timeout"): "5s", ("balancer", "health-check-interval"): "5s",
+                             ("board", "update-patience"): "120s"})
+KUBECTL = ("--request-timeout=60s",)
+
+
+def tripod(*arguments, timeout=120, check=True):
+    return run([tripod_cluster.program("tripod"), *arguments], timeout=timeout, check=check)
+
+
+def update(t, file, boards, check=True):
+    names = ",".join(b.address for b in boards)
+    return tripod("update", file, "--kubeconfig", boards[0].kubeconfig, "--boards", names, timeout=CONFIRM_SECONDS, check=check)
+
+
+def status(t, boards=None):
+    """address -> what the board says of itself."""
+    boards = boards or t.cluster.boards
+    out = tripod("update", "status", "--kubeconfig", boards[0].kubeconfig, "--boards", ",".join(b.address for b in boards)).out
+    return dict(zip((b.number for b in boards), out.splitlines()))
+
+
+def key_of(t):
+    return t.cluster.pki / "update.key"
+
+
+def packed(t, name, init=None, epoch=None):
+    """An update file with an /init of its own, or a later build of the same one."""
+    before = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = str(epoch or image_command.epoch_of_build() + 60)
+    try:
+        row, parts = image_command.collect("qemu-virt")
+        if init is not None:
+            kernel, _ = image_command.packages_of(row, False)
+            image_command.add_kernel(parts, row, kernel, init, image_command.epoch_of_build())
+        file = t.folder / name
+        image_command.write_update((row, parts), file, key_of(t))
+        return file
+    finally:
+        if before is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
+        else:
+            os.environ["SOURCE_DATE_EPOCH"] = before
+
+
+def good_file(t):
+    file = t.folder / "good.update"
+    return file if file.exists() else packed(t, "good.update", epoch=image_command.epoch_of_build() + 3600)
+
+
+def expect_all_as_before(t):
+    for number, line in status(t).items():
+        if "in slot a, ready" not in line:
+            raise Failure(f"board {number} is not as it was: {line}")
+
+
+def expect_refused(done, text):
+    if done.code == 0 or text not in done.err:
+        raise Failure(f"expected a refusal with `{text}`:\n{done}")
+
+
+def test_what_is_not_for_these_boards_is_refused_and_changes_nothing(t):
+    boards = t.cluster.boards
+    good = good_file(t)
+    written = [b.statistics()["written_bytes"] for b in boards]
+    tripod("pki", "update-key", "--dir", t.folder / "foreign")
+    head, _, image = good.read_bytes().partition(b"\nsignature ")
+    image = image.partition(b"\n")[2]
+    (t.folder / "slot").write_bytes(image)
+    build = head.decode().partition("\nbuild ")[2].partition("\n")[0]
+    for name, board, key in (("signed", "qemu-virt", t.folder / "foreign/update.key"), ("other", "raspberry-pi-4", key_of(t))):
+        tripod("update-file", "pack", "--board", board, "--build", build, "--image", t.folder / "slot", "--key", key,
+               "--output", t.folder / f"{name}.update")
+    expect_refused(update(t, t.folder / "signed.update", boards, check=False), "signature is not by the key that this board trusts")
+    expect_refused(update(t, t.folder / "other.update", boards, check=False), "is for the board raspberry-pi-4")
+    (t.folder / "format.update").write_bytes(b"tripod-update 0\n" + good.read_bytes()[16:])
+    expect_refused(update(t, t.folder / "format.update", boards, check=False), 'has the format "0"')
+    (t.folder / "bent.update").write_bytes(good.read_bytes()[:-1] + b"!")
+    expect_refused(update(t, t.folder / "bent.update", boards, check=False), "its image is not the one that was signed")
+    for board in boards:  # a client that does not look itself
+        done = subprocess.run(
+            ["curl", "-sS", "--cacert", t.cluster.pki / "ca.crt", "--cert", t.cluster.pki / "admin.crt", "--key",
+             t.cluster.pki / "admin.key", "-T", t.folder / "signed.update",
+             f"https://{board.address}:6444/tripod/v1/update"], capture_output=True, text=True, timeout=120)
+        if "signature is not by the key" not in done.stdout:
+            raise Failure(f"the board itself does not refuse: {done.stdout}{done.stderr}")
+    expect_all_as_before(t)
+    more = [b.statistics()["written_bytes"] - before for b, before in zip(boards, written)]
+    if max(more) >= len(image) // 2:
+        raise Failure(f"refused files were written to the cards: {more} bytes more")
+
+
+def test_an_image_that_does_not_boot_is_left_again(t):
+    board = t.cluster.board(3)
+    file = packed(t, "no-init.update", init=b"this is no program\n")
+    done = update(t, file, [board], check=False)
+    expect_refused(done, "board-3 went back to what it had: it did not come up")
+    if "No working init found" not in board.console.with_suffix(".console.before").read_text(errors="replace"):
+        raise Failure(f"the broken image was not even started:\n{board.log_tail()}")
+    t.cluster.wait_ready(240)
+    expect_all_as_before(t)
+
+
+def test_an_image_that_boots_but_is_unhealthy_is_left_again(t):
+    """Process 1 comes up and cannot start its server."""
+    board = t.cluster.board(3)
+    row = image_command.board_rows.board("qemu-virt")
+    init = image_command.init_of(row, None)
+    if init.count(b"/proc/self/exe\0") < 1:
+        raise Failure("the program does not start its server as this story thinks")
+    file = packed(t, "unhealthy.update", init=init.replace(b"/proc/self/exe\0", b"/proc/self/exf\0"))
+    done = update(t, file, [board], check=False)
+    expect_refused(done, "board-3 went back to what it had: it was not healthy within 120 s: the server ended")
+    t.cluster.wait_ready(240)
+    expect_all_as_before(t)
+
+
+class Client(threading.Thread):
+    """kubectl through the load balancer, one call after another; remembers failures and what was said meanwhile."""
+
+    def __init__(self, t, lines):
+        super().__init__(daemon=True)
+        self.t, self.lines, self.ending, self.calls, self.failures = t, lines, False, 0, []
+
+    def run(self):
+        while not self.ending:
+            begin = len(self.lines)
+            done = self.t.kubectl("get", "configmap", "kept", "-n", "default", "-o", "name", *KUBECTL, check=False, timeout=120)
+            self.calls += 1
+            if done.code != 0:
+                self.failures.append((self.lines[max(begin - 1, 0):], done.err.strip()))
+            time.sleep(0.2)
+
+
+def test_a_good_image_goes_to_all_boards_while_kubectl_goes_on(t):
+    boards = t.cluster.boards
+    t.kubectl("create", "configmap", "kept", "-n", "default", "--from-literal=a=b", *KUBECTL, timeout=120)
+    file = good_file(t)
+    leader = next((line.partition(":")[0] for line in status(t).values() if "leads etcd" in line), None)
+    rollout = t.cleanups.enter_context(Background(
+        [tripod_cluster.program("tripod"), "update", file, "--kubeconfig", boards[0].kubeconfig, "--boards",
+         ",".join(b.address for b in boards)]))
+    client = Client(t, rollout.lines)
+    client.start()
+    code = rollout.child.wait(timeout=CONFIRM_SECONDS)
+    client.ending = True
+    client.join(130)
+    rollout.reader.join(5)
+    if code != 0:
+        raise Failure("the update failed:\n" + "\n".join(rollout.lines))
+    # The balancer's board takes 6443 with it while it restarts; no other does.
+    of_balancer = [f for f in client.failures if any(line.startswith("board-1: ") for line in f[0])]
+    print(f"         {client.calls} calls of kubectl, {len(of_balancer)} failed while board 1 restarted, "
+          f"{len(client.failures) - len(of_balancer)} otherwise")
+    if client.calls < 10 or len(of_balancer) != len(client.failures):
+        raise Failure(f"{client.calls} calls, failures: {client.failures}")
+    build = file.read_bytes().partition(b"\nbuild ")[2].partition(b"\n")[0].decode()
+    for number, line in status(t).items():
+        if f"(build {build}) in slot b, ready" not in line:
+            raise Failure(f"board {number} does not run the new image: {line}")
+    restarted = [line.partition(":")[0] for line in rollout.lines if line.endswith("restarts to try it")]
+    if sorted(restarted) != ["board-1", "board-2", "board-3"] or restarted[0] == leader:
+        raise Failure(f"{leader} led; restarted in the order {restarted}")
+
+
+def test_the_new_slot_is_for_good(t):
+    board = t.cluster.board(2)
+    board.kill()
+    board.start()
+    t.cluster.wait_ready(240, [board])
+    line = status(t, [board])[2]
+    if "in slot b, ready" not in line:
+        raise Failure(f"after a power cut: {line}")
+    done = update(t, good_file(t), [board])
+    if "all 1 boards run" not in done.out or "sending" in done.out:
+        raise Failure(f"a board that runs it was updated again:\n{done}")
