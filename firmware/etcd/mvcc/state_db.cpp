@@ -7,13 +7,31 @@
 namespace tripod::etcd {
 namespace {
 
+/// In SQLite's own place for it, so that it goes along when the file is sent to another member.
+constexpr std::int64_t format_version = 1;
+
 constexpr std::string_view schema = R"(
+  BEGIN IMMEDIATE;
   CREATE TABLE IF NOT EXISTS kv(
     id INTEGER PRIMARY KEY, key BLOB NOT NULL, created INTEGER NOT NULL, version INTEGER NOT NULL,
     lease INTEGER NOT NULL, value BLOB);
   CREATE TABLE IF NOT EXISTS lease(id INTEGER PRIMARY KEY, ttl INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS fact(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+  PRAGMA user_version = 1;
+  COMMIT;
 )";
+
+/// Makes the tables in a file that has no format yet. Before formats were counted, files were as
+/// they are in the first.
+Result<> prepare_format(sqlite::Database& database) {
+  auto format = database.query_int64("PRAGMA user_version");
+  if (!format) return std::unexpected(format.error());
+  if (*format == format_version) return {};
+  if (*format == 0) return database.execute(std::string(schema));
+  return fail(ErrorCode::invalid,
+              std::format("{}: format {} is unknown, this release writes format {}",
+                          database.path(), *format, format_version));
+}
 
 template <typename T>
 T must(Result<T> result, const StateDb&) {
@@ -35,8 +53,8 @@ Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
   if (!database) return std::unexpected(database.error());
   StateDb state;
   state.database_ = std::make_unique<sqlite::Database>(std::move(*database));
-  if (auto made = state.database_->execute(std::string(schema)); !made) {
-    return std::unexpected(made.error());
+  if (auto known = prepare_format(*state.database_); !known) {
+    return std::unexpected(known.error());
   }
   if (auto prepared = state.prepare(); !prepared) return std::unexpected(prepared.error());
   return state;

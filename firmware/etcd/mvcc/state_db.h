@@ -37,7 +37,8 @@ struct Row {
 
 class StateDb {
  public:
-  /// `path` may be ":memory:" in tests.
+  /// `path` may be ":memory:" in tests. Fails with `invalid`, and leaves the file as it is, when a
+  /// later release wrote it in a format that this one does not know.
   static Result<StateDb> open(const std::string& path, const std::string& vfs);
 
   void insert(RowId id, const Row& row);

@@ -31,6 +31,36 @@ TEST_F(StateDbTest, cycles_of_writes_and_compactions_do_not_grow_the_file) {
   EXPECT_LT(file_bytes(), once + once / 4);
 }
 
+TEST_F(StateDbTest, a_format_of_a_later_release_is_refused_and_stays_as_it_is) {
+  put("k", "v");
+  store_->commit();
+  store_.reset();
+  const std::string path = directory_ / "state.db";
+  auto content = [&] {
+    std::ifstream in(path, std::ios::binary);
+    return std::string((std::istreambuf_iterator<char>(in)), {});
+  };
+  {
+    auto other = sqlite::Database::open(path, {.create = false});
+    ASSERT_TRUE(other);
+    EXPECT_EQ(*other->query_int64("PRAGMA user_version"), 1);
+    ASSERT_TRUE(other->execute("PRAGMA user_version = 2"));
+    ASSERT_TRUE(other->checkpoint(sqlite::Checkpoint::truncate));
+  }
+  const std::string before = content();
+  auto refused = Store::open(path, "", 2, [] {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error(), ErrorCode::invalid);
+  EXPECT_EQ(refused.error().message, path + ": format 2 is unknown, this release writes format 1");
+  EXPECT_EQ(content(), before);
+  {
+    auto other = sqlite::Database::open(path, {.create = false});
+    ASSERT_TRUE(other->execute("PRAGMA user_version = 0"));  // before formats were counted
+  }
+  open();
+  EXPECT_EQ(list("k"), "k=v #1");
+}
+
 TEST_F(StateDbTest, vacuum_gives_free_pages_back) {
   write_and_compact(500);
   const std::int64_t before = file_bytes();

@@ -118,6 +118,28 @@ TEST_F(LogStoreTest, the_data_of_another_member_or_cluster_are_refused) {
   EXPECT_EQ(other_cluster.error().code, ErrorCode::invalid);
 }
 
+TEST_F(LogStoreTest, a_format_of_a_later_release_is_refused_and_stays_as_it_is) {
+  {
+    ASSERT_TRUE(open()->found({{}, {{0xa1}}, {}}));
+  }
+  auto content = [&] {
+    std::ifstream in(path(), std::ios::binary);
+    return std::string((std::istreambuf_iterator<char>(in)), {});
+  };
+  {
+    auto database = sqlite::Database::open(path(), {});
+    ASSERT_TRUE(database->execute("UPDATE meta SET value = 2 WHERE name = 'format'"));
+    ASSERT_TRUE(database->checkpoint(sqlite::Checkpoint::truncate));
+  }
+  const std::string before = content();
+  auto refused = open();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::invalid);
+  EXPECT_EQ(refused.error().message,
+            path() + ": format 2 is unknown, this release writes format 1");
+  EXPECT_EQ(content(), before);
+}
+
 TEST_F(LogStoreTest, a_second_opener_is_refused) {
   auto first = open();
   ASSERT_TRUE(first);
