@@ -398,6 +398,7 @@ void Appliance::end(boards::Ending ending, std::string_view why) {
   log_.warn(ending == boards::Ending::power_off ? "switching off" : "rebooting",
             LogField("why", why));
   if (watchdog_) watchdog_->extend(shutdown_limit);
+  if (trial_) trial_->ends(why);
   scope_.spawn(shut_down(ending));
 }
 

@@ -37,6 +37,15 @@ void SlotTrial::health(bool healthy, std::string_view why) {
   if (trial_) trial_->health(healthy, why, clock_.now());
 }
 
+void SlotTrial::ends(std::string_view why) {
+  if (!trial_) return;
+  trial_.reset();
+  looking_.reset();
+  if (record_.phase != boards::UpdatePhase::trying) return;
+  record_.reason = std::format("it ended before it had proved itself: {}", why);
+  record(record_);
+}
+
 bool SlotTrial::asked_to_try() const {
   const boards::UpdateRecord now = read_update_record(storage_);
   return now.phase == boards::UpdatePhase::trying && now.partition != facts_.partition;

@@ -70,7 +70,7 @@ class FakeSlots final : public Slots {
       return {};
     }
     Result<std::string> read_back() override {
-      if (slots_.forgetful) slots_.written[7] ^= 1;
+      if (slots_.forgetful) slots_.written[7] = static_cast<char>(slots_.written[7] ^ 1);
       Sha256 hash;
       hash.update(slots_.written);
       return to_hex(hash.finish());

@@ -138,7 +138,7 @@ TEST_F(RolloutTest, gives_up_on_a_board_that_does_not_come_back) {
 }
 
 TEST_F(RolloutTest, refuses_a_damaged_file_before_it_asks_anybody) {
-  file[file.size() - 1] ^= 1;
+  file.back() = static_cast<char>(file.back() ^ 1);
   auto done = run();
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error(), ErrorCode::corrupt);
