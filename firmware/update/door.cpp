@@ -4,6 +4,7 @@
 
 #include "firmware/apiserver/auth/identity.h"
 #include "platform/async/sync.h"
+#include "platform/base/sha256.h"
 #include "platform/boards/update/boot_choice.h"
 #include "platform/json/json.h"
 #include "platform/pki/signature.h"
@@ -12,20 +13,17 @@ namespace tripod::update {
 namespace {
 
 constexpr std::string_view own_prefix = "/tripod/v1/";
-constexpr std::size_t piece_bytes = 1 << 20;
+
+constexpr std::pair<ErrorCode, int> statuses[] = {
+    {ErrorCode::invalid, 400},   {ErrorCode::corrupt, 400}, {ErrorCode::unsupported, 400},
+    {ErrorCode::too_large, 400}, {ErrorCode::denied, 403},  {ErrorCode::not_found, 404},
+    {ErrorCode::conflict, 409},  {ErrorCode::no_space, 507}};
 
 int status_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::invalid:
-    case ErrorCode::corrupt:
-    case ErrorCode::unsupported:
-    case ErrorCode::too_large: return 400;
-    case ErrorCode::denied: return 403;
-    case ErrorCode::not_found: return 404;
-    case ErrorCode::conflict: return 409;
-    case ErrorCode::no_space: return 507;
-    default: return 500;
+  for (const auto& [each, status] : statuses) {
+    if (each == code) return status;
   }
+  return 500;
 }
 
 std::string message_body(std::string_view message) {
@@ -243,7 +241,8 @@ Task<Result<boards::UpdateManifest>> Door::write(http::Exchange* exchange) {
             LogField("bytes", manifest.image_bytes));
   Sha256 received;
   for (std::uint64_t left = manifest.image_bytes; left > 0;) {
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(piece_bytes, left));
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(options_.piece_bytes, left));
     if (auto filled = co_await upload.fill(wanted); !filled) {
       co_return std::unexpected(filled.error());
     }

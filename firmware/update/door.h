@@ -27,10 +27,11 @@ inline constexpr std::string_view update_path = "/tripod/v1/update";
 class Door final : public http::Handler {
  public:
   struct Options {
-    std::string name;             // of the board
-    std::function<bool()> ready;  // it serves
-    std::function<bool()> leads;  // its member leads etcd
-    Slots* slots = nullptr;       // null: none, and files are refused
+    std::string name;                   // of the board
+    std::function<bool()> ready;        // it serves
+    std::function<bool()> leads;        // its member leads etcd
+    Slots* slots = nullptr;             // null: none, and files are refused
+    std::size_t piece_bytes = 1 << 20;  // written and synced at once
   };
 
   /// What is given outlives the door.

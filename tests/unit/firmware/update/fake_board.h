@@ -11,7 +11,8 @@
 namespace tripod::update {
 
 inline constexpr std::string_view kind = "qemu-virt";
-inline constexpr std::size_t image_bytes = 3 * 1024 * 1024 + 512;  // not a whole number of pieces
+inline constexpr std::size_t piece_bytes = 4096;
+inline constexpr std::size_t image_bytes = 3 * piece_bytes + 512;  // not a whole number of pieces
 
 class FakeSlots final : public Slots {
  public:
@@ -95,7 +96,8 @@ struct FakeBoard {
         door({.name = name,
               .ready = [this] { return ready; },
               .leads = [this] { return leads; },
-              .slots = &slots},
+              .slots = &slots,
+              .piece_bytes = piece_bytes},
              behind, test_world.world),
         admin(loop, door, "kubernetes-admin", {"system:masters"}),
         user(loop, door, "somebody", {"system:authenticated"}),
