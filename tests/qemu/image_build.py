@@ -101,8 +101,11 @@ def test_the_initramfs_holds_nothing_but_init_and_modules_in_order(t):
     for first, later in (("jbd2", "ext4"), ("mbcache", "ext4"), ("fat", "vfat"), ("failover", "virtio_net")):
         if order.index(first) > order.index(later):
             raise Failure(f"{first} is loaded after {later}, which needs it: {order}")
-    if b"\nepoch = " not in inner["board.ini"][1]:
+    text = inner["board.ini"][1].decode()
+    if not re.search(r"(?m)^\[build\]\nepoch = \d{10}$", text):
         raise Failure("the board is not told when its image was made")
+    if bad := [line for line in text.splitlines() if line and not re.fullmatch(r"\[\S+\]|\S+ = .*", line)]:
+        raise Failure(f"lines in board.ini that the board does not read: {bad}")
 
 
 def test_file_systems_are_sound(t):

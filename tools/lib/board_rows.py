@@ -51,6 +51,11 @@ class Row:
     def words(self, section, key):
         return [w for w in re.split(r"[,\s]+", self.sections.get(section, {}).get(key, "")) if w]
 
+    def on_board(self, more):
+        """What the board reads of it: each value on one line, which is all that platform/ini takes."""
+        return "\n".join(f"[{section}]\n" + "".join(f"{key} = {' '.join(value.split())}\n" for key, value in values.items())
+                         for section, values in {**self.sections, **more}.items())
+
     @property
     def name(self):
         return self.text("board", "name")

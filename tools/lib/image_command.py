@@ -132,7 +132,7 @@ def add_kernel(parts, row, packages, init, epoch):
     builtin, _ = one_file(packages, "usr/lib/modules/*/modules.builtin")
     folder, package = one_file(packages, "usr/lib/modules/*/kernel")
     modules = initramfs.ModuleTree(folder, builtin).load_order(row.words("kernel", "modules"))
-    row_text = row.file.read_bytes() + f"\n[build]\nepoch = {epoch}\n".encode()
+    row_text = row.on_board({"build": {"epoch": str(epoch)}}).encode()
     archive, inner = initramfs.build(init, row_text, modules, epoch)
     parts.add_to_slot("initramfs.gz", gzip.compress(archive.bytes(), 9, mtime=0), "tripod and modules")
     for path, data in inner:
