@@ -39,9 +39,9 @@ def key_of(t):
 
 
 def packed(t, name, init=None, epoch=None):
-    """An update file with an /init of its own, or a later build of the same one."""
+    """An update file with an /init of its own, or another build of the same one."""
     before = os.environ.get("SOURCE_DATE_EPOCH")
-    os.environ["SOURCE_DATE_EPOCH"] = str(epoch or image_command.epoch_of_build() + 60)
+    os.environ["SOURCE_DATE_EPOCH"] = str(epoch or image_command.epoch_of_build() - 120)
     try:
         row, parts = image_command.collect("qemu-virt")
         if init is not None:
@@ -59,7 +59,7 @@ def packed(t, name, init=None, epoch=None):
 
 def good_file(t):
     file = t.folder / "good.update"
-    return file if file.exists() else packed(t, "good.update", epoch=image_command.epoch_of_build() + 3600)
+    return file if file.exists() else packed(t, "good.update", epoch=image_command.epoch_of_build() - 60)
 
 
 def expect_all_as_before(t):
