@@ -10,11 +10,9 @@ import image_command
 from emulated_boards import Options
 from harness import Background, Failure, run, tripod_cluster
 
-CONFIRM_SECONDS = 390
-# As in boards_cluster: emulated processors take seconds for a handshake. A slot has two minutes to be healthy.
-OPTIONS = Options(overrides={("etcd", "heartbeat-interval"): "500", ("etcd", "election-timeout"): "5000",
-                             ("balancer", "health-check-timeout"): "5s", ("balancer", "health-check-interval"): "5s",
-                             ("board", "update-patience"): "120s"})
+CONFIRM_SECONDS, TEST_SECONDS_MAX = 850, 900
+ON_REQUEST = True
+OPTIONS = Options(firmware=True, overrides={("board", "update-patience"): "120s"})
 KUBECTL = ("--request-timeout=60s",)
 
 

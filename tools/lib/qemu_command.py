@@ -34,7 +34,7 @@ def recorded(folder):
         raise ClusterError(f"no emulated boards in {os.path.relpath(folder)}; run: tools/qemu up")
     names, _, rest = file.read_text().partition("\n")
     values = dict(line.split("=", 1) for line in rest.splitlines())
-    return Options(boards=tuple(names.split()), syncs=float(values["syncs"]) if "syncs" in values else None,
+    return Options(boards=tuple(names.split()), firmware=True, syncs=float(values["syncs"]) if "syncs" in values else None,
                    memory_mib=int(values["memory"]) if "memory" in values else None)
 
 
@@ -57,7 +57,7 @@ def up(options):
         cluster = open_cluster(options)
         print("the boards' cards are there already; `tools/qemu down --wipe` makes new ones possible", flush=True)
     else:
-        chosen = Options(boards=tuple(options.boards.split(",")), syncs=options.syncs, memory_mib=options.memory)
+        chosen = Options(boards=tuple(options.boards.split(",")), firmware=True, syncs=options.syncs, memory_mib=options.memory)
         cluster = EmulatedCluster(options.data, options.prefix or PREFIX, chosen)
         cluster.prepare()
         remember(options.data, chosen)
