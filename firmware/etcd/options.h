@@ -72,10 +72,10 @@ struct Options {
   std::size_t state_commit_bytes = 1024 * 1024;
   /// Entries that stay in the log behind the applied index, for members that were away; fewer when
   /// they are large.
-  std::uint64_t log_entries_kept = 50'000;
+  std::uint64_t log_entries_kept = 5'000;
   std::size_t log_bytes_kept = 64 * 1024 * 1024;
-  /// Once state.db-wal holds more, writes wait for a moment so that it begins anew; it is moved
-  /// into the file each time that half of it was written.
+  /// Once state.db-scratch holds more, writes wait for a moment so that it begins anew; it is moved
+  /// into the file each time that a quarter of it was written.
   std::size_t wal_bytes_max = 8 * 1024 * 1024;
   /// Writes are refused with NOSPACE while the disk has less than this left.
   std::uint64_t disk_reserve_bytes = 16 * 1024 * 1024;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "platform/base/check.h"
+#include "platform/sqlite/scratch_wal.h"
 
 namespace tripod::sqlite {
 namespace {
@@ -158,9 +159,11 @@ Result<Database> Database::open(const std::string& path, const Options& options)
   sqlite3* handle = nullptr;
   const char* vfs = options.vfs.empty() ? nullptr : options.vfs.c_str();
   if (vfs == nullptr && options.log && sqlite3_vfs_find(log_vfs) != nullptr) vfs = log_vfs;
+  if (options.scratch) vfs = options.scratch->vfs_name().c_str();
   const std::string name = options.immutable ? immutable_uri(path) : path;
   int result = sqlite3_open_v2(name.c_str(), &handle, flags, vfs);
   Database database(handle, path);
+  database.scratch_ = options.scratch;
   if (result != SQLITE_OK) return std::unexpected(error_of(handle, path, result));
   if (auto configured = database.configure(options); !configured) {
     return std::unexpected(std::move(configured.error()));
@@ -194,12 +197,14 @@ Result<> Database::configure(const Options& options) {
 }
 
 Database::Database(Database&& other) noexcept
-    : handle_(std::exchange(other.handle_, nullptr)),
+    : scratch_(std::move(other.scratch_)),
+      handle_(std::exchange(other.handle_, nullptr)),
       path_(std::move(other.path_)),
       begin_(std::move(other.begin_)),
       commit_(std::move(other.commit_)) {}
 
 Database& Database::operator=(Database&& other) noexcept {
+  std::swap(scratch_, other.scratch_);
   std::swap(handle_, other.handle_);
   std::swap(path_, other.path_);
   std::swap(begin_, other.begin_);
@@ -264,9 +269,15 @@ Result<CheckpointCounts> Database::checkpoint(Checkpoint mode) {
   CheckpointCounts counts;
   int wanted =
       mode == Checkpoint::truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
+  if (scratch_) scratch_->checkpoint_begins();
   int result = sqlite3_wal_checkpoint_v2(handle_, "main", wanted, &counts.wal_pages,
                                          &counts.checkpointed_pages);
   if (result != SQLITE_OK) return std::unexpected(error_of(handle_, path_, result));
+  if (scratch_ && counts.checkpointed_pages == counts.wal_pages) {
+    if (auto whole = scratch_->checkpoint_is_whole(counts.wal_pages); !whole) {
+      return std::unexpected(std::move(whole.error()));
+    }
+  }
   return counts;
 }
 

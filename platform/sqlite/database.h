@@ -8,6 +8,7 @@
 // loop).
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,8 @@ struct Limits {
   int cache_kib_max = 64 * 1024;
 };
 
+class ScratchWal;
+
 enum class Synchronous : std::uint8_t {
   off,     // tests only: a power cut may corrupt the file
   normal,  // a power cut may lose the last commits, never consistency
@@ -38,6 +41,7 @@ inline constexpr const char* log_vfs = "tripod-log";
 
 struct Options {
   std::string vfs;  // os::Storage::vfs_name(); empty means SQLite's default
+  std::shared_ptr<ScratchWal> scratch = nullptr;  // of this file (scratch_wal.h), in place of vfs
   Synchronous synchronous = Synchronous::full;
   int page_size_bytes = 4096;       // of a new file
   int cache_kib = 512;              // page cache, the bound on this connection's memory
@@ -144,6 +148,7 @@ class Database {
   /// Runs `sql`, which `kept` holds prepared from the first time on.
   Result<> run_kept(Statement& kept, std::string_view sql);
 
+  std::shared_ptr<ScratchWal> scratch_;  // outlives the connection
   sqlite3* handle_ = nullptr;
   std::string path_;
   Statement begin_, commit_;

@@ -102,12 +102,10 @@ class Import {
 };
 
 Result<> remove_database(os::Storage& storage, const std::string& path) {
-  for (const std::string_view suffix : {"", "-wal", "-shm"}) {
-    const std::string file = path + std::string(suffix);
-    if (!storage.exists(file)) continue;
-    if (auto removed = storage.remove_file(file); !removed) return removed;
+  if (storage.exists(path)) {
+    if (auto removed = storage.remove_file(path); !removed) return removed;
   }
-  return {};
+  return remove_side_files(storage, path);
 }
 
 /// The state.db at `from` as a snapshot file.

@@ -9,6 +9,8 @@ namespace {
 
 /// In SQLite's own place for it, so that it goes along when the file is sent to another member.
 constexpr std::int64_t format_version = 1;
+// Scratch that is written over is hardly ever written to the disk, unlike what is cut and grows.
+constexpr std::int64_t wal_kept_bytes = 16 * 1024 * 1024;
 
 constexpr std::string_view schema = R"(
   BEGIN IMMEDIATE;
@@ -44,14 +46,22 @@ T must(Result<T> result, const StateDb&) {
 Result<StateDb> StateDb::open(const std::string& path, const std::string& vfs) {
   sqlite::Options options;
   options.vfs = vfs;
+  const bool in_memory = path == ":memory:";
+  if (!in_memory) {
+    auto scratch = sqlite::ScratchWal::open(path, vfs);
+    if (!scratch) return std::unexpected(scratch.error());
+    options.scratch = std::move(*scratch);
+  }
   options.synchronous = sqlite::Synchronous::normal;
   options.cache_kib = 2048;
+  options.wal_kept_bytes = wal_kept_bytes;
   options.checkpoint_wal_pages = 0;  // the storage lane does it
-  options.exclusive = path == ":memory:";
+  options.exclusive = in_memory;
   options.incremental_vacuum = true;
   auto database = sqlite::Database::open(path, options);
   if (!database) return std::unexpected(database.error());
   StateDb state;
+  state.scratch_ = options.scratch;
   state.database_ = std::make_unique<sqlite::Database>(std::move(*database));
   if (auto known = prepare_format(*state.database_); !known) {
     return std::unexpected(known.error());
@@ -123,6 +133,7 @@ void StateDb::close() {
     *statement = {};
   }
   database_.reset();
+  scratch_.reset();
   writing_ = false;
   uncommitted_bytes_ = 0;
 }

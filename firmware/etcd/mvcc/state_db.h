@@ -10,12 +10,12 @@
 //   fact(name PRIMARY KEY, value)                                     numbers and blobs
 //
 // One write transaction stays open over many changes; reads on this connection see it. commit()
-// puts the applied index beside them, so that a crash leaves an older state, never a mixed one. A
+// puts the applied index beside them, and the WAL is scratch (platform/sqlite/scratch_wal.h), so a
+// crash leaves the state of the last whole checkpoint, never a mixed one: raft.db has the rest. A
 // failure of SQLite in here is lost ground and ends the process: a member that cannot apply a
 // committed entry has nothing to say.
 //
-// Used by one thread at a time (the loop); checkpoints go through a second connection
-// (Checkpointer).
+// Used by one thread at a time (the loop); checkpoints go through a second connection.
 
 #include <functional>
 #include <optional>
@@ -23,6 +23,7 @@
 
 #include "firmware/etcd/mvcc/revision.h"
 #include "platform/sqlite/database.h"
+#include "platform/sqlite/scratch_wal.h"
 
 namespace tripod::etcd {
 
@@ -69,6 +70,8 @@ class StateDb {
   /// Bytes written since the last commit, about.
   std::size_t uncommitted_bytes() const { return uncommitted_bytes_; }
   bool in_transaction() const { return writing_; }
+  /// For other connections to this file.
+  const std::shared_ptr<sqlite::ScratchWal>& scratch() const { return scratch_; }
   /// Ends the open transaction, if any.
   void commit();
   /// What was committed survives a power cut afterwards, and the WAL is empty. `unavailable` while
@@ -95,6 +98,7 @@ class StateDb {
   void run(sqlite::Statement& statement);
   Row row_of(sqlite::Statement& statement, bool value) const;
 
+  std::shared_ptr<sqlite::ScratchWal> scratch_;
   // Statements die before their database.
   std::unique_ptr<sqlite::Database> database_;
   sqlite::Statement insert_, erase_, read_, read_head_, scan_, scan_heads_;

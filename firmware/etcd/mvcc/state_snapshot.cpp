@@ -40,7 +40,7 @@ Result<SnapshotFacts> read_facts(sqlite::Database& database) {
 }
 
 /// A connection beside others, which takes no checkpoint by itself.
-Result<sqlite::Database> open_existing(const std::string& path, const std::string& vfs) {
+sqlite::Options existing(const std::string& vfs) {
   sqlite::Options options;
   options.vfs = vfs;
   options.synchronous = sqlite::Synchronous::normal;
@@ -48,13 +48,25 @@ Result<sqlite::Database> open_existing(const std::string& path, const std::strin
   options.checkpoint_wal_pages = 0;
   options.exclusive = false;
   options.create = false;
-  return sqlite::Database::open(path, options);
+  return options;
 }
 
 }  // namespace
 
+Result<SnapshotReader> SnapshotReader::open(const std::string& path,
+                                            std::shared_ptr<sqlite::ScratchWal> scratch) {
+  sqlite::Options options = existing("");
+  options.scratch = std::move(scratch);
+  return open(path, options);
+}
+
 Result<SnapshotReader> SnapshotReader::open(const std::string& path, const std::string& vfs) {
-  auto database = open_existing(path, vfs);
+  return open(path, existing(vfs));
+}
+
+Result<SnapshotReader> SnapshotReader::open(const std::string& path,
+                                            const sqlite::Options& options) {
+  auto database = sqlite::Database::open(path, options);
   if (!database) return std::unexpected(database.error());
   SnapshotReader reader;
   reader.database_ = std::make_unique<sqlite::Database>(std::move(*database));
@@ -99,7 +111,7 @@ Result<Bytes> SnapshotReader::read(std::size_t bytes_max) {
 }
 
 Result<> remove_side_files(os::Storage& storage, const std::string& path) {
-  for (const std::string_view suffix : {"-wal", "-shm"}) {
+  for (const std::string_view suffix : sqlite::side_file_suffixes) {
     const std::string side = path + std::string(suffix);
     if (!storage.exists(side)) continue;
     if (auto removed = storage.remove_file(side); !removed) return removed;
@@ -118,7 +130,7 @@ namespace {
 /// Errors of the disk are the sender's business, not this member's end: its own state is elsewhere.
 Result<> check_and_mark(const std::string& path, const std::string& vfs,
                         const SnapshotFacts& wanted, MemberId self) {
-  auto database = open_existing(path, vfs);
+  auto database = sqlite::Database::open(path, existing(vfs));
   if (!database) return std::unexpected(database.error());
   auto facts = read_facts(*database);
   if (!facts) return std::unexpected(facts.error());

@@ -30,7 +30,10 @@ struct SnapshotFacts {
 
 class SnapshotReader {
  public:
-  /// Of what was committed to the state.db at `path` last.
+  /// Of what was committed last to the state.db at `path`, which a StateDb has open with `scratch`.
+  static Result<SnapshotReader> open(const std::string& path,
+                                     std::shared_ptr<sqlite::ScratchWal> scratch);
+  /// Of one that nobody has open.
   static Result<SnapshotReader> open(const std::string& path, const std::string& vfs);
 
   /// The whole stream, the digest included.
@@ -42,6 +45,7 @@ class SnapshotReader {
 
  private:
   SnapshotReader() = default;
+  static Result<SnapshotReader> open(const std::string& path, const sqlite::Options& options);
 
   std::unique_ptr<sqlite::Database> database_;
   sqlite::Statement pages_;  // dies before its database

@@ -15,16 +15,16 @@ Result<std::unique_ptr<Housekeeper>> Housekeeper::open(const os::World& world,
                                                        const std::string& path, Store& store,
                                                        Replica& replica,
                                                        metrics::Registry& metrics) {
-  auto checkpointer = open_checkpointer(world, path);
+  auto checkpointer = open_checkpointer(store.db(), path);
   if (!checkpointer) return std::unexpected(checkpointer.error());
   return std::unique_ptr<Housekeeper>(
       new Housekeeper(world, options, store, replica, metrics, std::move(*checkpointer)));
 }
 
-Result<sqlite::Database> Housekeeper::open_checkpointer(const os::World& world,
+Result<sqlite::Database> Housekeeper::open_checkpointer(const StateDb& db,
                                                         const std::string& path) {
   sqlite::Options database;
-  database.vfs = world.storage.vfs_name();
+  database.scratch = db.scratch();
   database.synchronous = sqlite::Synchronous::normal;
   database.cache_kib = 64;
   database.checkpoint_wal_pages = 0;
@@ -73,7 +73,7 @@ void Housekeeper::commit() {
   store_.commit();
   committed_index_ = store_.applied_index();
   commit_seconds_.observe(std::chrono::duration<double>(world_.clock.now() - started).count());
-  if (bytes_since_checkpoint_ >= options_.wal_bytes_max / 2) checkpoint();
+  if (bytes_since_checkpoint_ >= options_.wal_bytes_max / 4) checkpoint();
 }
 
 // --- compaction ---
@@ -255,7 +255,7 @@ Task<void> Housekeeper::pause() {
 
 Result<> Housekeeper::resume(const std::string& path) {
   CHECK(paused_);
-  auto checkpointer = open_checkpointer(world_, path);
+  auto checkpointer = open_checkpointer(store_.db(), path);
   if (!checkpointer) return std::unexpected(checkpointer.error());
   checkpointer_ = std::make_unique<sqlite::Database>(std::move(*checkpointer));
   paused_ = false;

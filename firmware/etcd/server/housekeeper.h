@@ -60,8 +60,7 @@ class Housekeeper {
   Task<void> stop();
 
  private:
-  static Result<sqlite::Database> open_checkpointer(const os::World& world,
-                                                    const std::string& path);
+  static Result<sqlite::Database> open_checkpointer(const StateDb& db, const std::string& path);
   Housekeeper(const os::World& world, const Options& options, Store& store, Replica& replica,
               metrics::Registry& metrics, sqlite::Database checkpointer);
   void compact();

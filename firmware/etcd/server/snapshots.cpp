@@ -17,7 +17,7 @@ Task<Result<Bytes>> SnapshotStream::read(std::size_t bytes_max) {
       });
 }
 
-Snapshots::Snapshots(const os::World& world, std::string path, std::function<void()> commit)
+Snapshots::Snapshots(const os::World& world, std::string path, Commit commit)
     : world_(world), path_(std::move(path)), commit_(std::move(commit)) {}
 
 Task<Result<std::shared_ptr<SnapshotStream>>> Snapshots::open() {
@@ -25,10 +25,9 @@ Task<Result<std::shared_ptr<SnapshotStream>>> Snapshots::open() {
     co_return fail(ErrorCode::exhausted, "too many snapshots are being read");
   }
   if (held_) co_return fail(ErrorCode::unavailable, "the state is being replaced");
-  commit_();
-  auto reader = co_await async::run_on(
-      world_.storage_lane,
-      [path = path_, vfs = world_.storage.vfs_name()] { return SnapshotReader::open(path, vfs); });
+  auto reader = co_await async::run_on(world_.storage_lane, [path = path_, scratch = commit_()] {
+    return SnapshotReader::open(path, scratch);
+  });
   if (!reader) co_return std::unexpected(reader.error());
   if (held_) co_return fail(ErrorCode::unavailable, "the state is being replaced");
   auto stream = std::make_shared<SnapshotStream>(world_, std::move(*reader));

@@ -38,8 +38,9 @@ class Snapshots {
  public:
   static constexpr std::size_t streams_max = 8;
 
-  /// `commit` makes what was applied part of the file.
-  Snapshots(const os::World& world, std::string path, std::function<void()> commit);
+  /// Makes what was applied part of the file; the WAL it may be in.
+  using Commit = std::function<std::shared_ptr<sqlite::ScratchWal>()>;
+  Snapshots(const os::World& world, std::string path, Commit commit);
 
   /// Of the state as it is now. `exhausted` when too many are read already, `unavailable` between
   /// hold() and release().
@@ -52,7 +53,7 @@ class Snapshots {
  private:
   os::World world_;
   std::string path_;
-  std::function<void()> commit_;
+  Commit commit_;
   std::vector<std::shared_ptr<SnapshotStream>> open_streams();
 
   bool held_ = false;

@@ -166,8 +166,10 @@ Result<> Member::Implementation::open(PeerTls tls) {
 }
 
 void Member::Implementation::make_parts(PeerTls tls) {
-  snapshots = std::make_unique<Snapshots>(world, options.data_dir + "/state.db",
-                                          [this] { housekeeper->commit(); });
+  snapshots = std::make_unique<Snapshots>(world, options.data_dir + "/state.db", [this] {
+    housekeeper->commit();
+    return store->db().scratch();
+  });
   snapshot_sender = std::make_unique<SnapshotSender>(world, *snapshots, *this, metrics);
   snapshot_receiver = std::make_unique<SnapshotReceiver>(world, received_path(options),
                                                          plan.cluster, plan.self, *this, metrics);

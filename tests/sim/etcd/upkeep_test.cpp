@@ -119,7 +119,7 @@ TEST_F(UpkeepTest, defragmenting_makes_the_file_smaller_while_writes_go_on) {
 
 TEST_F(UpkeepTest, files_stay_bounded_under_steady_writes) {
   restart_all([](Options& options) {
-    options.wal_bytes_max = 512 * 1024;
+    options.wal_bytes_max = 1024 * 1024;
     options.log_bytes_kept = 3 * 1024 * 1024;
     options.state_commit_bytes = 64 * 1024;
   });
@@ -141,7 +141,7 @@ TEST_F(UpkeepTest, files_stay_bounded_under_steady_writes) {
   std::size_t log = 0;
   ASSERT_TRUE(cluster_.run_until(
       [&] {
-        wal = std::max(wal, file_bytes(1, "state.db-wal"));
+        wal = std::max(wal, file_bytes(1, "state.db-scratch"));
         state = std::max(state, file_bytes(1, "state.db"));
         log = std::max(log, file_bytes(1, "raft.db"));
         return ended;

@@ -25,7 +25,7 @@ class RestoreTest : public StoreTest {
   /// What `snapshot save` would write.
   void save() {
     store_->commit();
-    auto reader = SnapshotReader::open(directory_ / "state.db", "");
+    auto reader = SnapshotReader::open(directory_ / "state.db", store_->db().scratch());
     ASSERT_TRUE(reader);
     std::ofstream file(options_.snapshot, std::ios::binary);
     for (;;) {

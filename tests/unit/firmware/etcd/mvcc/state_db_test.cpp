@@ -10,8 +10,9 @@ namespace {
 class StateDbTest : public StoreTest {
  protected:
   std::int64_t file_bytes() {
-    auto other =
-        sqlite::Database::open(directory_ / "state.db", {.exclusive = false, .create = false});
+    auto other = sqlite::Database::open(
+        directory_ / "state.db",
+        {.scratch = store_->db().scratch(), .exclusive = false, .create = false});
     CHECK(other.has_value());
     CHECK(other->checkpoint(sqlite::Checkpoint::truncate).has_value());
     return static_cast<std::int64_t>(std::filesystem::file_size(directory_ / "state.db"));

@@ -21,7 +21,7 @@ class StateSnapshotTest : public StoreTest {
     return whole;
   }
   SnapshotReader reader() {
-    auto reader = SnapshotReader::open(directory_ / "state.db", "");
+    auto reader = SnapshotReader::open(directory_ / "state.db", store_->db().scratch());
     CHECK(reader.has_value(), reader ? "" : reader.error().to_string());
     return std::move(*reader);
   }
