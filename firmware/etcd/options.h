@@ -72,7 +72,7 @@ struct Options {
   std::size_t state_commit_bytes = 1024 * 1024;
   /// Entries that stay in the log behind the applied index, for members that were away; fewer when
   /// they are large.
-  std::uint64_t log_entries_kept = 5'000;
+  std::uint64_t log_entries_kept = 50'000;
   std::size_t log_bytes_kept = 64 * 1024 * 1024;
   /// Once state.db-scratch holds more, writes wait for a moment so that it begins anew; it is moved
   /// into the file each time that a quarter of it was written.

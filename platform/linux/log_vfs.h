@@ -15,7 +15,7 @@ namespace tripod::linux_os {
 class LogVfs {
  public:
   /// Of each log. Who uses the VFS keeps as much (sqlite::Options::wal_kept_bytes).
-  static constexpr std::uint64_t reserved_bytes = 16 * 1024 * 1024;
+  static constexpr std::uint64_t reserved_bytes = 4 * 1024 * 1024;
 
   LogVfs();
   /// No database of it is open any more.

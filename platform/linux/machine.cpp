@@ -139,7 +139,8 @@ std::unique_ptr<Machine> Machine::create(LogLevel level) {
 }
 
 os::World Machine::world() {
-  return {loop_, loop_, network_, storage_, storage_lane_, crypto_lane_, entropy_, board_, log_};
+  return {loop_,     loop_,        network_, storage_, storage_lane_,
+          log_lane_, crypto_lane_, entropy_, board_,   log_};
 }
 
 bool Machine::has_aes_instructions() {

@@ -58,7 +58,7 @@ class Machine {
 
  private:
   explicit Machine(LogLevel level)
-      : log_(level), network_(loop_), storage_lane_(loop_), crypto_lane_(loop_) {}
+      : log_(level), network_(loop_), storage_lane_(loop_), log_lane_(loop_), crypto_lane_(loop_) {}
 
   ErrorLog log_;
   Loop loop_;
@@ -66,6 +66,7 @@ class Machine {
   LogVfs log_vfs_;
   FileStorage storage_;
   WorkerLane storage_lane_;
+  WorkerLane log_lane_;
   WorkerLane crypto_lane_;
   KernelEntropy entropy_;
   LinuxBoard board_;

@@ -38,6 +38,7 @@ struct World {
   Network& network;
   Storage& storage;
   Lane& storage_lane;
+  Lane& log_lane;  // of the log whose appends nothing else on the disk should hold up
   Lane& crypto_lane;
   Entropy& entropy;
   Board& board;

@@ -247,13 +247,23 @@ SimBoard::SimBoard(Simulation& simulation, SimFabric& fabric, std::string name, 
       disk_(name_, simulation.random()),
       storage_(disk_),
       storage_lane_(queue_, std::chrono::microseconds(200), std::chrono::milliseconds(3)),
+      log_lane_(queue_, std::chrono::microseconds(200), std::chrono::milliseconds(3)),
       crypto_lane_(queue_, std::chrono::microseconds(500), std::chrono::milliseconds(2)),
       entropy_(simulation.random()),
       machine_(simulation, name_) {}
 
 os::World SimBoard::world() {
-  return {queue_,       clock_,   network_, storage_, storage_lane_,
-          crypto_lane_, entropy_, machine_, machine_};
+  return {queue_,    clock_,       network_, storage_, storage_lane_,
+          log_lane_, crypto_lane_, entropy_, machine_, machine_};
+}
+
+void SimBoard::set_disk_latency(Duration low, Duration high) {
+  for (SimLane* lane : {&storage_lane_, &log_lane_}) lane->set_latency(low, high);
+}
+
+void SimBoard::set_disk_hooks(const std::function<void()>& before,
+                              const std::function<bool()>& after) {
+  for (SimLane* lane : {&storage_lane_, &log_lane_}) lane->set_hooks(before, after);
 }
 
 void SimBoard::power_off() {

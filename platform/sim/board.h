@@ -139,6 +139,9 @@ class SimBoard {
   DriftingClock& clock() { return clock_; }
   Disk& disk() { return disk_; }
   SimLane& storage_lane() { return storage_lane_; }
+  /// As SimLane::set_latency() and set_hooks(), for every lane that works with the disk.
+  void set_disk_latency(Duration low, Duration high);
+  void set_disk_hooks(const std::function<void()>& before, const std::function<bool()>& after);
   SimEntropy& entropy() { return entropy_; }
   SimMachine& machine() { return machine_; }
   const std::string& name() const { return name_; }
@@ -160,6 +163,7 @@ class SimBoard {
   Disk disk_;
   SimStorage storage_;
   SimLane storage_lane_;
+  SimLane log_lane_;
   SimLane crypto_lane_;
   SimEntropy entropy_;
   SimMachine machine_;

@@ -3,7 +3,7 @@
 //
 // The shell, once per loop turn: step() each event, then take_actions(), then
 //   send      every message, in order per peer; dropping one is allowed
-//   persist   LogStore::append on the storage lane, then step(Persisted{batch.id}), or end
+//   persist   LogStore::append on the log lane, then step(Persisted{batch.id}), or end
 //   apply     the entries in order, then step(Applied{last index}), at once or later
 //   the rest  as the fields say
 // Messages that promise something (votes, acknowledged appends) are not in Actions until the

@@ -11,9 +11,8 @@ namespace {
 
 constexpr std::int64_t format_version = 1;
 // A checkpoint costs two syncs, so it comes rarely; the next start reads what is in the WAL.
-// Most pages have been cut off and used again by then, and only what is in them last is moved.
-constexpr int wal_pages = 16'000;
-constexpr std::int64_t wal_kept_bytes = 16 * 1024 * 1024;  // what so many pages fill
+constexpr int wal_pages = 4000;
+constexpr std::int64_t wal_kept_bytes = 4 * 1024 * 1024;  // what so many pages fill
 
 constexpr const char* schema =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"

@@ -4,7 +4,7 @@
 // survives a power cut. Any error of append() means lost ground, and the caller stops the member:
 // the file is never written again by this process.
 //
-// Used by one thread at a time: opened and recovered at start, then on the storage lane.
+// Used by one thread at a time: opened and recovered at start, then on the log lane.
 
 #include <functional>
 #include <memory>

@@ -115,7 +115,7 @@ void Replica::persist(raft::PersistBatch batch) {
   const MonotonicTime started = world_.clock.now();
   const std::uint64_t id = batch.id;
   auto result = std::make_shared<Result<>>();
-  world_.storage_lane.run(
+  world_.log_lane.run(
       [store = store_.get(), batch = std::move(batch), result] { *result = store->append(batch); },
       [this, started, id, result] {
         lane_done();
@@ -130,7 +130,7 @@ void Replica::persist(raft::PersistBatch batch) {
 void Replica::read_entries(const raft::EntriesWanted& wanted) {
   ++lane_jobs_;
   auto result = std::make_shared<Result<std::vector<raft::Entry>>>();
-  world_.storage_lane.run(
+  world_.log_lane.run(
       [store = store_.get(), wanted, result] {
         *result = store->read(wanted.first, wanted.last, wanted.bytes_max);
       },

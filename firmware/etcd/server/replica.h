@@ -1,6 +1,6 @@
 #pragma once
 // The shell around the Raft core of one member: gives it time and messages, makes its batches
-// durable on the storage lane, and hands out what is committed. One turn takes everything that
+// durable on the log lane, and hands out what is committed. One turn takes everything that
 // happened meanwhile; one batch is under way at a time.
 //
 // Lives on the loop thread. Decides nothing.
@@ -36,7 +36,7 @@ class ReplicaHost {
 
 class Replica {
  public:
-  /// `store` is used on the storage lane from now on. `transport` may be set later, before the
+  /// `store` is used on the log lane from now on. `transport` may be set later, before the
   /// first turn.
   Replica(const os::World& world, raft::Raft raft, raft::LogStore store, ReplicaHost& host,
           metrics::Registry& metrics);
@@ -62,7 +62,7 @@ class Replica {
   void installed(const raft::SnapshotMeta& meta);
   /// A message that does not come from the core.
   void send(const raft::Message& message);
-  /// No more turns; returns when the storage lane is done.
+  /// No more turns; returns when the log lane is done.
   Task<void> halt();
   /// In place of halt(), before the first turn.
   void abandon() { halted_ = true; }

@@ -15,7 +15,6 @@ namespace tripod::etcd::robustness {
 enum class Fault : std::uint8_t {
   none,
   disk_ignores_syncs,     // an fsync that does nothing
-  votes_are_forgotten,    // a vote that does not outlive a restart, and so may be given twice
   reads_are_stale,        // linearizable reads answered by one member alone
   watch_resumes_too_late  // an event dropped at each reconnect
 };

@@ -4,7 +4,6 @@
 #include <format>
 
 #include "firmware/etcd/join.h"
-#include "firmware/etcd/raft/log_store.h"
 
 namespace tripod::etcd {
 namespace {
@@ -176,8 +175,8 @@ Options SimCluster::options(std::size_t node) const {
 
 os::World SimCluster::world_of(Node& node) {
   const os::World board = node.board->world();
-  return {board.executor,    board.clock,   *node.network, board.storage, board.storage_lane,
-          board.crypto_lane, board.entropy, board.board,   board.log};
+  return {board.executor, board.clock,       *node.network, board.storage, board.storage_lane,
+          board.log_lane, board.crypto_lane, board.entropy, board.board,   board.log};
 }
 
 Result<> SimCluster::try_start(std::size_t index, const Change& change) {
@@ -196,7 +195,6 @@ Result<> SimCluster::begin(std::size_t index, Options wanted,
       Member::start(world_of(node), std::move(wanted), {}, *node.metrics, std::move(existing));
   if (!member) return std::unexpected(member.error());
   node.member = std::move(*member);
-  known_ids_[index] = {node.member->cluster_id(), node.member->id()};
   node.leadership = node.member->observe_leadership([this, index] { note_leader(index); });
   return {};
 }
@@ -252,19 +250,6 @@ void SimCluster::kill(std::size_t index) {
   Node& node = nodes_[index];
   bury(node);
   node.board->restart_processes();
-}
-
-void SimCluster::forget_vote(std::size_t index) {
-  const Node& node = nodes_[index];
-  CHECK(!node.member && known_ids_.contains(index));
-  const auto [cluster, member] = known_ids_.at(index);
-  auto store =
-      raft::LogStore::open("/data/raft.db", node.board->disk().vfs_name(), {cluster, {member}, {}});
-  if (!store || !store->recovered().founded) return;
-  raft::PersistBatch batch;
-  batch.hard_state = store->recovered().hard_state;
-  batch.hard_state->vote = raft::nobody;
-  CHECK(store->append(batch).has_value());
 }
 
 void SimCluster::stop(std::size_t index) {

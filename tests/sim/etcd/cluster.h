@@ -34,8 +34,6 @@ class SimCluster {
   void crash(std::size_t node);
   /// As kill -9: what was written is there, synced or not.
   void kill(std::size_t node);
-  /// Takes the vote out of the log file of a node that is down: a mistake to be noticed.
-  void forget_vote(std::size_t node);
   void stop(std::size_t node);
   /// One more board, with nothing on its disk and nothing running; returns its number.
   std::size_t add_board();
@@ -110,7 +108,6 @@ class SimCluster {
   Change change_;
   std::size_t founders_;
   std::vector<Node> nodes_;
-  std::map<std::size_t, std::pair<ClusterId, MemberId>> known_ids_;
   std::map<std::uint64_t, std::size_t> leaders_;  // by term
   std::vector<std::string> violations_;
 };

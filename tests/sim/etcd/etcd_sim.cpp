@@ -1,5 +1,5 @@
 // etcd_sim --seed N [--seeds COUNT] [--members N] [--chaos MILLISECONDS]
-// [--plant fsync|vote|stale|watch] [--quiet]: one seed of whole members, or a hunt through some
+// [--plant fsync|stale|watch] [--quiet]: one seed of whole members, or a hunt through some
 // hundreds (tools/sim starts one of these for each few hundred). With --plant a rule is broken on
 // purpose, and the first seed that shows it ends the hunt. TRIPOD_TRACE=1 shows what happens.
 
@@ -23,7 +23,6 @@ struct Hunt {
 
 std::optional<Fault> fault_of(std::string_view name) {
   if (name == "fsync") return Fault::disk_ignores_syncs;
-  if (name == "vote") return Fault::votes_are_forgotten;
   if (name == "stale") return Fault::reads_are_stale;
   if (name == "watch") return Fault::watch_resumes_too_late;
   return std::nullopt;
@@ -118,7 +117,7 @@ int main(int argc, char** argv) {
   if (!wanted) {
     std::fputs(
         "usage: etcd_sim [--seed N] [--seeds COUNT] [--members N] [--chaos MILLISECONDS] "
-        "[--plant fsync|vote|stale|watch] [--quiet]\n",
+        "[--plant fsync|stale|watch] [--quiet]\n",
         stderr);
     return 2;
   }

@@ -336,13 +336,13 @@ TEST_F(LaggardTest, watches_go_on_over_a_snapshot_without_a_gap_or_end_when_it_w
   }
 }
 
-/// Cuts the power of a board before the n-th write or sync that its storage lane makes from now on.
+/// Cuts the power of a board before the n-th write or sync that its lanes make from now on.
 class PowerCut {
  public:
   PowerCut(SimCluster& cluster, std::size_t node, std::uint64_t point)
       : cluster_(cluster), node_(node), left_(point) {
     sim::Disk& disk = cluster.board(node).disk();
-    cluster.board(node).storage_lane().set_hooks(
+    cluster.board(node).set_disk_hooks(
         [this, &disk] {
           before_ = disk.operations();
           disk.trip_after(left_);
@@ -358,7 +358,7 @@ class PowerCut {
           return false;
         });
   }
-  ~PowerCut() { cluster_.board(node_).storage_lane().set_hooks({}, {}); }
+  ~PowerCut() { cluster_.board(node_).set_disk_hooks({}, {}); }
   PowerCut(const PowerCut&) = delete;
   PowerCut& operator=(const PowerCut&) = delete;
   bool happened() const { return happened_; }

@@ -25,7 +25,7 @@ Nemesis::Nemesis(World& world) : world_(world), cluster_(world.cluster) {
 
 Nemesis::~Nemesis() {
   for (std::size_t node = 0; node < cluster_.boards(); ++node) {
-    cluster_.board(node).storage_lane().set_hooks({}, {});
+    cluster_.board(node).set_disk_hooks({}, {});
   }
 }
 
@@ -80,8 +80,7 @@ void Nemesis::act_on_the_board(std::size_t node) {
     }
     case 1: board.clock().jump_wall(seconds(world_.random().below(7200)) - seconds(3600)); break;
     case 2:
-      board.storage_lane().set_latency(milliseconds(1),
-                                       milliseconds(1 + world_.random().below(300)));
+      board.set_disk_latency(milliseconds(1), milliseconds(1 + world_.random().below(300)));
       break;
     default: fill_disk(node);
   }
@@ -96,7 +95,7 @@ void Nemesis::make_peace() {
     board.queue().set_paused(false);
     board.clock().set_rate(1);
     board.disk().set_capacity(UINT64_MAX);
-    board.storage_lane().set_latency(std::chrono::microseconds(100), milliseconds(2));
+    board.set_disk_latency(std::chrono::microseconds(100), milliseconds(2));
   }
   for (std::size_t node = 0; node < cluster_.boards(); ++node) {
     if (!cluster_.running(node)) start(node);
@@ -112,8 +111,8 @@ void Nemesis::start_some() {
 // --- the disk, in the middle of what it does ---
 
 void Nemesis::hook(std::size_t node) {
-  cluster_.board(node).storage_lane().set_hooks([this, node] { before_job(node); },
-                                                [this, node] { return after_job(node); });
+  cluster_.board(node).set_disk_hooks([this, node] { before_job(node); },
+                                      [this, node] { return after_job(node); });
 }
 
 void Nemesis::before_job(std::size_t node) {
@@ -198,7 +197,6 @@ void Nemesis::hand_over() {
 }
 
 void Nemesis::start(std::size_t node) {
-  if (world_.options.fault == Fault::votes_are_forgotten) cluster_.forget_vote(node);
   auto started = cluster_.try_start(node, [](Options&) {});
   if (!started) {
     world_.result.violations.push_back(

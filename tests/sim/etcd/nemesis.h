@@ -1,7 +1,7 @@
 #pragma once
 // Takes members, links, disks and clocks from a cluster, one thing at a time.
 //
-// Lives as long as the run: it hooks into the storage lanes of the boards.
+// Lives as long as the run: it hooks into the disk lanes of the boards.
 
 #include "tests/sim/etcd/world.h"
 
@@ -21,7 +21,7 @@ class Nemesis {
   void make_peace();
 
  private:
-  /// What happens to the next job of the storage lane, of whichever board.
+  /// What happens to the next job with the disk, of whichever board.
   enum class Trap : std::uint8_t {
     none,
     power_cut,  // between two operations of the disk that it makes
