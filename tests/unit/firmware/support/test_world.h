@@ -61,7 +61,7 @@ struct TestWorld {
   TestWorld(VirtualLoop& loop, std::string name)
       : lane(loop),
         board(std::move(name)),
-        world{loop, loop, network, storage, lane, lane, entropy, board, log} {}
+        world{loop, loop, network, storage, lane, lane, lane, entropy, board, log} {}
 
   NoNetwork network;
   NoStorage storage;

@@ -196,7 +196,7 @@ class RemoteTest : public testing::Test {
   tripod::test::CountingEntropy entropy;
   tripod::test::NamedBoard board{"board-1"};
   tripod::test::QuietLog log;
-  os::World world{executor, clock, network, storage, lane, lane, entropy, board, log};
+  os::World world{executor, clock, network, storage, lane, lane, lane, entropy, board, log};
   FakeEtcd one{executor, clock, network, 1};
   FakeEtcd two{executor, clock, network, 2};
   std::unique_ptr<RemoteClient> client;
