@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <bit>
 #include <cstring>
 #include <format>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -148,6 +146,31 @@ class File {
   std::unique_ptr<char[]> memory_;
 };
 
+/// SQLite's own, for it is SQLite that calls from two threads: the writer of the loop, and the
+/// checkpoint of a lane.
+class Mutex {
+ public:
+  Mutex() : handle_(sqlite3_mutex_alloc(SQLITE_MUTEX_FAST)) {}
+  ~Mutex() { sqlite3_mutex_free(handle_); }
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+  sqlite3_mutex* handle() const { return handle_; }
+
+ private:
+  sqlite3_mutex* handle_;
+};
+
+class Lock {
+ public:
+  explicit Lock(const Mutex& mutex) : mutex_(mutex) { sqlite3_mutex_enter(mutex_.handle()); }
+  ~Lock() { sqlite3_mutex_leave(mutex_.handle()); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  const Mutex& mutex_;
+};
+
 std::string with_zeros(std::string name) {
   name.append(2, '\0');
   return name;
@@ -173,7 +196,7 @@ struct ScratchWal::State {
     std::uint64_t generation = 0;  // of the WAL, which begins anew from time to time
     std::int64_t number = 0;       // from 1
   };
-  std::mutex wal_mutex;
+  Mutex wal_mutex;
   std::uint32_t page_bytes = 0;
   std::uint64_t wal_generation = 0;
   bool wal_is_new = false;  // a header, no frame
@@ -181,7 +204,7 @@ struct ScratchWal::State {
   std::unordered_map<Page, Frame> pending;
 
   /// Of the checkpoint; one at a time.
-  std::mutex checkpoint_mutex;
+  Mutex checkpoint_mutex;
   File undo_file, main_file;
   std::uint64_t began_in = 0;  // generation of the WAL
   bool undoable = false;       // the undo file says something
@@ -212,7 +235,7 @@ struct ScratchWal::State {
   // --- the WAL ---
 
   int wrote(const char* data, int size, sqlite3_int64 offset) {
-    const std::lock_guard lock(wal_mutex);
+    const Lock lock(wal_mutex);
     if (offset == 0) {
       if (size != wal_header_bytes) return SQLITE_IOERR_WRITE;
       page_bytes = big_endian(data + 8);
@@ -234,16 +257,16 @@ struct ScratchWal::State {
   }
 
   /// SQLite wants the WAL durable and will overwrite pages of the database then; instead, what they
-  /// hold is made durable. (The writer also asks, once the WAL has begun anew. It is not kept waiting.)
+  /// hold is made durable. (The writer also asks, once the WAL has begun anew; it does not wait.)
   int before_checkpoint() {
     {
-      const std::lock_guard wal_lock(wal_mutex);
+      const Lock wal_lock(wal_mutex);
       if (wal_is_new) return SQLITE_OK;
     }
-    const std::lock_guard lock(checkpoint_mutex);
+    const Lock lock(checkpoint_mutex);
     std::vector<Page> pages;
     {
-      const std::lock_guard wal_lock(wal_mutex);
+      const Lock wal_lock(wal_mutex);
       for (const auto& [page, frame] : pending) {
         if (!saved.contains(page)) pages.push_back(page);
       }
@@ -297,9 +320,9 @@ struct ScratchWal::State {
 
   /// All of the WAL's frames up to that one are in the database file: they stay there.
   int settle(std::int64_t frames) {
-    const std::lock_guard lock(checkpoint_mutex);
+    const Lock lock(checkpoint_mutex);
     {
-      const std::lock_guard wal_lock(wal_mutex);
+      const Lock wal_lock(wal_mutex);
       // What an earlier WAL held was moved before a new one could begin.
       std::erase_if(pending, [&](const auto& item) {
         const Frame& frame = item.second;
@@ -324,7 +347,7 @@ struct ScratchWal::State {
   }
 
   int truncate_main(sqlite3_file& file, sqlite3_int64 size) {
-    const std::lock_guard lock(checkpoint_mutex);
+    const Lock lock(checkpoint_mutex);
     if (!undoable) return file.pMethods->xTruncate(&file, size);
     cut_to = size;
     return SQLITE_OK;
@@ -334,8 +357,8 @@ struct ScratchWal::State {
   int delete_wal(int sync_folder) {
     if (int result = settle(INT64_MAX)) return result;
     {
-      const std::lock_guard lock(checkpoint_mutex);
-      const std::lock_guard wal_lock(wal_mutex);
+      const Lock lock(checkpoint_mutex);
+      const Lock wal_lock(wal_mutex);
       pending.clear();
       main_file.close();
       undo_file.close();
@@ -582,8 +605,7 @@ Result<std::shared_ptr<ScratchWal>> ScratchWal::open(const std::string& path,
     auto moved = database->checkpoint(Checkpoint::truncate);
     if (!moved) return std::unexpected(moved.error());
   }
-  static std::atomic<std::uint64_t> count = 0;
-  state->name = std::format("tripod-scratch-{}", ++count);
+  state->name = std::format("tripod-scratch-{}", static_cast<const void*>(state.get()));
   state->vfs = *state->base;
   state->vfs.pNext = nullptr;
   state->vfs.zName = state->name.c_str();
@@ -604,8 +626,8 @@ const std::string& ScratchWal::vfs_name() const {
 }
 
 void ScratchWal::checkpoint_begins() {
-  const std::lock_guard lock(state_->checkpoint_mutex);
-  const std::lock_guard wal_lock(state_->wal_mutex);
+  const Lock lock(state_->checkpoint_mutex);
+  const Lock wal_lock(state_->wal_mutex);
   state_->began_in = state_->wal_generation;
 }
 
