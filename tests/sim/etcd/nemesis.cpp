@@ -144,8 +144,15 @@ bool Nemesis::after_job(std::size_t node) {
 void Nemesis::fill_disk(std::size_t node) {
   sim::Disk& disk = cluster_.board(node).disk();
   disk.set_capacity(disk.used_bytes() + nearly_full_bytes);
-  cluster_.after(milliseconds(1000 + world_.random().below(6000)),
-                 [&disk] { disk.set_capacity(UINT64_MAX); });
+  later(milliseconds(1000 + world_.random().below(6000)),
+        [&disk] { disk.set_capacity(UINT64_MAX); });
+}
+
+/// A run that ends in a violation ends before what was to come.
+void Nemesis::later(Duration time, std::function<void()> what) {
+  cluster_.after(time, [alive = std::weak_ptr(alive_), what = std::move(what)] {
+    if (!alive.expired()) what();
+  });
 }
 
 // --- members ---
@@ -154,7 +161,7 @@ void Nemesis::fill_disk(std::size_t node) {
 void Nemesis::went_down(std::size_t node) {
   ++world_.result.crashes;
   if (!world_.lucky(2)) return;
-  cluster_.after(milliseconds(1 + world_.random().below(200)), [this, node] {
+  later(milliseconds(1 + world_.random().below(200)), [this, node] {
     if (!world_.peace && !cluster_.running(node)) start(node);
   });
 }
@@ -207,13 +214,13 @@ void Nemesis::start(std::size_t node) {
 void Nemesis::pause(std::size_t node, Duration time) {
   if (!cluster_.running(node)) return;
   cluster_.board(node).queue().set_paused(true);
-  cluster_.after(time, [this, node] { cluster_.board(node).queue().set_paused(false); });
+  later(time, [this, node] { cluster_.board(node).queue().set_paused(false); });
 }
 
 /// Away long enough to be far behind.
 void Nemesis::lag(std::size_t node) {
   cluster_.isolate(node);
-  cluster_.after(milliseconds(3000 + world_.random().below(6000)), [this] { cluster_.heal(); });
+  later(milliseconds(3000 + world_.random().below(6000)), [this] { cluster_.heal(); });
 }
 
 }  // namespace tripod::etcd::robustness

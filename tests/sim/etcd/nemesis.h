@@ -44,10 +44,12 @@ class Nemesis {
   void lag(std::size_t node);
   void fill_disk(std::size_t node);
   void went_down(std::size_t node);
+  void later(Duration time, std::function<void()> what);
 
   World& world_;
   SimCluster& cluster_;
   Trap trap_ = Trap::none;
+  std::shared_ptr<int> alive_ = std::make_shared<int>();
 };
 
 }  // namespace tripod::etcd::robustness
