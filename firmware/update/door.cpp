@@ -12,7 +12,9 @@
 namespace tripod::update {
 namespace {
 
-constexpr std::string_view own_prefix = "/tripod/v1/";
+bool is_own(std::string_view path) {
+  return path == board_path || path == check_path || path == update_path;
+}
 
 constexpr std::pair<ErrorCode, int> statuses[] = {
     {ErrorCode::invalid, 400},   {ErrorCode::corrupt, 400}, {ErrorCode::unsupported, 400},
@@ -134,7 +136,7 @@ Door::Door(Options options, http::Handler& next, os::World world)
     : options_(std::move(options)), next_(next), world_(world), log_(world.log, "update") {}
 
 Task<void> Door::handle(std::unique_ptr<http::Exchange> exchange) {
-  if (!exchange->request().path.starts_with(own_prefix)) {
+  if (!is_own(exchange->request().path)) {
     co_await next_.handle(std::move(exchange));
     co_return;
   }
@@ -156,14 +158,11 @@ Task<Door::Answer> Door::answer(http::Exchange* exchange) {
     co_return Answer{403,
                      message_body(std::format("{} is not in the group system:masters", who.user))};
   }
-  const bool known =
-      request.path == board_path || request.path == check_path || request.path == update_path;
   if (request.path == board_path && request.method == "GET") co_return co_await describe();
   if (request.path == check_path && request.method == "POST") co_return co_await check(exchange);
   if (request.path == update_path && request.method == "PUT") co_return co_await take(exchange);
-  co_return Answer{known ? 405 : 404,
-                   message_body(std::format("expected GET {}, POST {} or PUT {}", board_path,
-                                            check_path, update_path))};
+  co_return Answer{405, message_body(std::format("expected GET {}, POST {} or PUT {}", board_path,
+                                                 check_path, update_path))};
 }
 
 Task<Door::Answer> Door::describe() {

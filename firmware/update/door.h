@@ -1,5 +1,5 @@
 #pragma once
-// The paths below /tripod/v1/ of a board, in front of its API server, which gets everything else:
+// A board's paths for updates, in front of its API server, which gets everything else:
 //
 //   GET  /tripod/v1/board          what runs here, from which slot, and how its last update ended
 //   POST /tripod/v1/update/check   the head of an update file: would this board take it?

@@ -369,6 +369,10 @@ Result<std::string> public_key_pin(const std::string& certificate_pem) {
   const int code = mbedtls_x509_crt_parse(&certificate.context, pem_data(certificate_pem),
                                           certificate_pem.size() + 1);
   if (code != 0) return failed("reading a certificate", code);
+  // Whoever trusts the pin trusts all that stands beside it.
+  if (certificate.context.next != nullptr) {
+    return fail(ErrorCode::invalid, "several certificates where one authority's is expected");
+  }
   const mbedtls_x509_buf& key = certificate.context.pk_raw;
   return "sha256:" + to_hex(sha256(BytesView(reinterpret_cast<const char*>(key.p), key.len)));
 }

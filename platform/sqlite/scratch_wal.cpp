@@ -629,6 +629,8 @@ void ScratchWal::checkpoint_begins() {
   const Lock lock(state_->checkpoint_mutex);
   const Lock wal_lock(state_->wal_mutex);
   state_->began_in = state_->wal_generation;
+  // Of a checkpoint that was not settled; the file may have grown since. Too long does no harm.
+  state_->cut_to.reset();
 }
 
 Result<> ScratchWal::checkpoint_is_whole(int frames) {

@@ -106,6 +106,24 @@ bool is_own_node(const Identity& identity, const RequestInfo& info) {
   return identity.user == "system:node:" + info.name;
 }
 
+/// The one object that a kubelet's list or watch is about, or the request itself.
+std::string_view only_name(const RequestInfo& info) {
+  if (!info.name.empty()) return info.name;
+  std::string_view selector = info.query.get("fieldSelector");
+  constexpr std::string_view by_name = "metadata.name=";
+  if (!selector.starts_with(by_name) || selector.contains(',')) return {};
+  selector.remove_prefix(by_name.size());
+  return selector.starts_with('=') ? selector.substr(1) : selector;
+}
+
+/// As upstream's node authorizer, a kubelet gets secrets by name alone; and never a bootstrap
+/// token, by which boards become members.
+bool may_have_secret(const RequestInfo& info) {
+  if (info.resource != "secrets") return true;
+  const std::string_view name = only_name(info);
+  return !name.empty() && !name.starts_with(kube::token_secret_prefix);
+}
+
 /// Where the cluster is, for whoever joins it.
 bool is_cluster_info(const RequestInfo& info) {
   return info.is_resource && info.verb == "get" && info.group.empty() &&
@@ -140,7 +158,7 @@ bool is_allowed(const Identity& identity, const RequestInfo& info) {
   if (identity.user == "system:kube-scheduler") return any_allows(scheduler_rules, info);
   if (identity.user == "system:kube-proxy") return any_allows(proxy_rules, info);
   if (identity.user.starts_with("system:node:") && identity.in_group("system:nodes")) {
-    return any_allows(node_rules, info) && is_own_node(identity, info);
+    return any_allows(node_rules, info) && is_own_node(identity, info) && may_have_secret(info);
   }
   return false;
 }

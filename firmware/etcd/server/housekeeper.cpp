@@ -8,6 +8,12 @@ namespace {
 
 constexpr std::size_t mark_bytes = 1024 * 1024;
 
+/// A reader stands in the way, or the disk is full: nothing that was moved is lost, and nothing of
+/// the log goes before all of it was.
+bool may_be_tried_again(const Error& error) {
+  return error == ErrorCode::unavailable || error == ErrorCode::no_space;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Housekeeper>> Housekeeper::open(const os::World& world,
@@ -160,7 +166,7 @@ void Housekeeper::checkpoint() {
 }
 
 void Housekeeper::checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
-  if (!counts && counts.error() != ErrorCode::unavailable) {
+  if (!counts && !may_be_tried_again(counts.error())) {
     fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
   }
   // A part still helps; but only a whole one says that the commit of `applied` is durable.
@@ -186,7 +192,7 @@ void Housekeeper::rest() {
 void Housekeeper::rested(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
   resting_ = false;
   replica_.release_applies();
-  if (!counts && counts.error() != ErrorCode::unavailable) {
+  if (!counts && !may_be_tried_again(counts.error())) {
     fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
   }
   if (counts && counts->checkpointed_pages == counts->wal_pages) truncate_log(applied);

@@ -147,7 +147,7 @@ Task<ProvisioningService::Document> ProvisioningService::dispatch(Asked asked, s
 // --- certificates ---
 
 Task<kube::Outcome<>> ProvisioningService::refuse_taken(std::string board) {
-  if (member_ == nullptr) co_return kube::Outcome<>{};
+  if (member_ == nullptr) co_return refuse(501, "NotImplemented", "the etcd is an external one");
   auto listed = co_await member_->member_list({.linearizable = true});
   if (!listed) co_return std::unexpected(from_etcd(listed.error()));
   for (const etcd::MemberInfo& member : listed->members) {

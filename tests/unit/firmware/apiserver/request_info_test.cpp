@@ -54,6 +54,27 @@ TEST(Authorizer, lets_masters_do_everything_and_strangers_nothing) {
   EXPECT_FALSE(authorize(stranger, info_of("GET", "/apis")).has_value());
 }
 
+TEST(Authorizer, gives_a_kubelet_secrets_by_name_and_never_a_bootstrap_token) {
+  const Identity kubelet{
+      .user = "system:node:a", .groups = {"system:nodes"}, .authenticated = true};
+  const auto may = [&](std::string_view path, std::string_view query = {}) {
+    return is_allowed(kubelet, info_of("GET", path, query));
+  };
+  EXPECT_TRUE(may("/api/v1/namespaces/kube-system/secrets/registry"));
+  EXPECT_TRUE(may("/api/v1/namespaces/default/secrets", "fieldSelector=metadata.name%3Dpassword"));
+  EXPECT_TRUE(may("/api/v1/namespaces/default/secrets",
+                  "watch=true&fieldSelector=metadata.name%3Dpassword"));
+  EXPECT_FALSE(may("/api/v1/secrets"));
+  EXPECT_FALSE(may("/api/v1/namespaces/kube-system/secrets"));
+  EXPECT_FALSE(may("/api/v1/namespaces/kube-system/secrets",
+                   "fieldSelector=type%3Dbootstrap.kubernetes.io/token"));
+  EXPECT_FALSE(may("/api/v1/namespaces/kube-system/secrets",
+                   "fieldSelector=metadata.name%3Dx,metadata.name%21%3Dx"));
+  EXPECT_FALSE(may("/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef"));
+  EXPECT_FALSE(may("/api/v1/namespaces/kube-system/secrets",
+                   "watch=true&fieldSelector=metadata.name%3Dbootstrap-token-abcdef"));
+}
+
 TEST(Authorizer, keeps_a_kubelet_to_its_own_node) {
   const Identity kubelet{
       .user = "system:node:a", .groups = {"system:nodes"}, .authenticated = true};
