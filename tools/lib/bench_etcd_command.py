@@ -50,6 +50,7 @@ def arguments():
                         help="of part loads: fdatasyncs a second each member's storage does; 0: any")
     parser.add_argument("--keys-max", type=int, default=300_000, help="of part growth; up to 1,000,000")
     parser.add_argument("--behind-mib", type=int, default=64, help="of part behind")
+    parser.add_argument("--behind-revisions", type=int, default=0, help="of part behind, in place of MiB: puts of 256 B")
     parser.add_argument("--idle-seconds", type=int, default=30, help="of part idle")
     parser.add_argument("--first", action="store_true", help="both sides run before everything else (SCHED_FIFO)")
     parser.add_argument("--dir", default=tripod_cluster.ROOT / "build/bench", help="where both sides keep their data")

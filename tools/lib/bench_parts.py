@@ -135,15 +135,14 @@ def growth_part(options):
     return [table]
 
 
-def catch_up(members, mebibytes):
+def catch_up(members, entries, value_bytes):
     """A follower that was away while so much was written: seconds until it has it, and what that costs it."""
     behind = members.follower()
     behind.stop()
-    entries = mebibytes * 256  # 4 KiB each
     others = ",".join(s.client_url.removeprefix("https://") for s in members.stores if s is not behind)
     pki = members.cluster.pki
-    subprocess.run([str(tripod_cluster.program("etcd-load")), "put", "--value-bytes=4096", "--clients=100",
-                    "--connections=10", "--keys=1000000", f"--operations={entries}", f"--endpoints={others}",
+    subprocess.run([str(tripod_cluster.program("etcd-load")), "put", f"--value-bytes={value_bytes}", "--clients=1000",
+                    "--connections=100", "--keys=1000000", f"--operations={entries}", f"--endpoints={others}",
                     f"--cacert={pki}/etcd-ca.crt", f"--cert={pki}/etcd-client.crt", f"--key={pki}/etcd-client.key"],
                    check=True, stdout=subprocess.DEVNULL)
     wanted = max(int(s["header"]["revision"]) for s in members.statuses().values())
@@ -175,14 +174,18 @@ def snapshot(members):
 
 
 def catch_up_part(options):
-    size = options.behind_mib
+    entries, value_bytes = options.behind_mib * 256, 4096
+    what = f"{options.behind_mib} MiB of values of 4 KiB"
+    if options.behind_revisions:
+        entries, value_bytes = options.behind_revisions, 256
+        what = f"{entries:,} revisions of 256 B"
     table = Table("Behind", "what", [("seconds", "seconds", "{:.2f}"), ("resident MiB at most", "resident", "{:.0f}"),
                                      ("MiB written", "written", "{:.0f}")])
     for number, side in in_turn(min(options.rounds, 2)):
         with Members(side, options.dir, 0, options.first) as members:
-            figures = catch_up(members, size)
-            note(f"  round {number} {side:6} {size} MiB behind: {figures['seconds']:.2f} s")
-            table.add(f"a member that was away for {size} MiB of values of 4 KiB, from its start", side, figures)
+            figures = catch_up(members, entries, value_bytes)
+            note(f"  round {number} {side:6} {what} behind: {figures['seconds']:.2f} s")
+            table.add(f"a member that was away for {what}, from its start", side, figures)
             table.add("`etcdctl snapshot save` of them, size of the file", side, snapshot(members))
     return [table]
 
