@@ -227,16 +227,19 @@ class Ctl:
             self.leases.append(granted.group(1))
         out = done.out
         if out.startswith(("{", "[")) and not command.startswith("endpoint status"):
-            out = json.dumps(in_order(json.loads(out)))
+            value = in_order(json.loads(out))
+            if command.startswith("lease list"):
+                mine = {int(lease, 16) for lease in self.leases}
+                value["leases"] = [lease for lease in value.get("leases", []) if lease["id"] in mine]
+            out = json.dumps(value)
         text = self.clean(f"{out}\n---\n{done.err}")
         if command.startswith("endpoint status"):
             text = re.sub(r"\b(true|false)\b", "BOOL", re.sub(r"\d+(\.\d+)*", "N", text))
             text = re.sub(r"[\u2500-\u257f+-]{3,}", "---", re.sub(" +", " ", text))
         if command == "endpoint hashkv":
             text = re.sub(r", \d+", ", HASH", text)
-        if command.startswith("lease list"):  # a lock of a moment ago may have left its lease, in no certain place
+        if command == "lease list":  # a lock of a moment ago may have left its lease, in no certain place
             text = re.sub(r"found \d+ leases", "found N leases", re.sub(r"(?m)^[0-9a-f]{15,16}\n", "", text))
-            text = re.sub(r'\{"id": ?\d+\}(, )?|(, )?\{"id": ?\d+\}(?=\])', "", text)
         if re.search(r"^endpoint|member list|user list|role list|^lease list$", command):
             text = "\n".join(sorted(text.splitlines()))
         return done.code, text
