@@ -192,7 +192,10 @@ Task<void> lease_holder(World* world) {
     }
     auto taken = co_await call(
         world, node, grant_and_put(&world->cluster.member(node), {.ttl = ttl, .id = id}, key));
-    if (!taken) continue;
+    if (!taken) {  // refused at once, perhaps: time has to pass
+      (void)co_await async::sleep_for(world->cluster.clock(), milliseconds(50));
+      continue;
+    }
     world->leases[key] = {key, ttl, asked};
     for (std::uint64_t rounds = world->random().below(6); rounds > 0 && !world->peace; --rounds) {
       (void)co_await async::sleep_for(world->cluster.clock(), seconds(1));
