@@ -3,8 +3,29 @@
 namespace tripod {
 namespace {
 
-constexpr std::string_view base64_digits =
+constexpr std::string_view digits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view url_digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Characters of `ignored` do not count; bits that fill no byte are dropped.
+std::optional<Bytes> decode(std::string_view text, std::string_view alphabet,
+                            std::string_view ignored) {
+  Bytes out;
+  std::uint32_t bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    if (ignored.contains(c)) continue;
+    const std::size_t value = alphabet.find(c);
+    if (value == alphabet.npos) return std::nullopt;
+    bits = bits << 6 | static_cast<std::uint32_t>(value);
+    count += 6;
+    if (count < 8) continue;
+    count -= 8;
+    out += static_cast<char>(bits >> count & 0xff);
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -18,26 +39,12 @@ std::string to_base64_url(BytesView bytes) {
   return out;
 }
 
+std::optional<Bytes> from_base64_url(std::string_view text) {
+  return decode(text, url_digits, "");
+}
+
 std::optional<Bytes> from_base64(std::string_view text) {
-  Bytes out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    if (c == '=' || c == '\n' || c == '\r' || c == ' ') continue;
-    const std::size_t value = base64_digits.find(c);
-    if (value == std::string_view::npos) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    if (++count % 4 == 0) {
-      for (const int shift : {16, 8, 0}) out += static_cast<char>(bits >> shift & 0xff);
-      bits = 0;
-    }
-  }
-  if (count % 4 == 2) out += static_cast<char>(bits >> 4 & 0xff);
-  if (count % 4 == 3) {
-    out += static_cast<char>(bits >> 10 & 0xff);
-    out += static_cast<char>(bits >> 2 & 0xff);
-  }
-  return out;
+  return decode(text, digits, "= \r\n");
 }
 
 }  // namespace tripod

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "firmware/kube/bootstrap/token.h"
+#include "firmware/kube/selector.h"
 
 namespace tripod::apiserver {
 
@@ -107,20 +108,18 @@ bool is_own_node(const Identity& identity, const RequestInfo& info) {
 }
 
 /// The one object that a kubelet's list or watch is about, or the request itself.
-std::string_view only_name(const RequestInfo& info) {
+std::string only_name(const RequestInfo& info) {
   if (!info.name.empty()) return info.name;
-  std::string_view selector = info.query.get("fieldSelector");
-  constexpr std::string_view by_name = "metadata.name=";
-  if (!selector.starts_with(by_name) || selector.contains(',')) return {};
-  selector.remove_prefix(by_name.size());
-  return selector.starts_with('=') ? selector.substr(1) : selector;
+  const auto selector = kube::FieldSelector::parse(info.query.get("fieldSelector"));
+  if (!selector || selector->terms().size() != 1) return {};
+  return std::string(selector->exact("metadata.name").value_or(""));
 }
 
 /// As upstream's node authorizer, a kubelet gets secrets by name alone; and never a bootstrap
 /// token, by which boards become members.
 bool may_have_secret(const RequestInfo& info) {
   if (info.resource != "secrets") return true;
-  const std::string_view name = only_name(info);
+  const std::string name = only_name(info);
   return !name.empty() && !name.starts_with(kube::token_secret_prefix);
 }
 

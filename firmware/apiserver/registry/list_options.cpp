@@ -3,40 +3,11 @@
 #include <charconv>
 #include <format>
 
+#include "platform/base/base64.h"
+
 namespace tripod::apiserver {
 
 namespace {
-
-constexpr std::string_view alphabet =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// RFC 4648 section 5, without padding.
-std::string to_base64_url(std::string_view bytes) {
-  std::string out = to_base64(bytes);
-  while (out.ends_with('=')) out.pop_back();
-  for (char& c : out) {
-    if (c == '+') c = '-';
-    if (c == '/') c = '_';
-  }
-  return out;
-}
-
-std::optional<std::string> from_base64_url(std::string_view text) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (char c : text) {
-    const auto value = alphabet.find(c);
-    if (value == alphabet.npos) return std::nullopt;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      out += static_cast<char>(bits >> count & 0xff);
-    }
-  }
-  return out;
-}
 
 std::optional<std::int64_t> to_number(std::string_view text) {
   std::int64_t number = 0;

@@ -1,7 +1,7 @@
 #pragma once
 // The snapshots that are being read from this member's state.db: for a member that lags, and for
-// `snapshot save`. Each read is a job of the storage lane, so memory and the time a log write
-// waits are bounded by one piece.
+// `snapshot save`. Each read is a job of the storage lane, so memory and the time that a
+// checkpoint waits are bounded by one piece.
 //
 // Lives on the loop thread.
 

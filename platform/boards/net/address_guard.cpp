@@ -1,13 +1,9 @@
 #include "platform/boards/net/address_guard.h"
 
-#include <arpa/inet.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <sys/socket.h>
 
-#include <cerrno>
-#include <cstring>
+#include <array>
 
 namespace tripod::boards {
 namespace {
@@ -16,10 +12,10 @@ constexpr std::size_t packet_bytes_max = 256;
 
 /// Lets through what names the address as the sender's or the target's: a board must not wake at
 /// each question on a busy segment.
-Result<> attach_filter(int socket, const Ip& address) {
+Result<PacketSocket> open_socket(int link, const Ip& address) {
   std::uint32_t own = 0;
   for (std::size_t i = 0; i < 4; ++i) own = own << 8 | address.octets[i];
-  sock_filter program[] = {
+  sock_filter filter[] = {
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, 14},       // the sender's
       {BPF_JMP | BPF_JEQ | BPF_K, 2, 0, own},     //
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, 24},       // the target's
@@ -27,26 +23,12 @@ Result<> attach_filter(int socket, const Ip& address) {
       {BPF_RET | BPF_K, 0, 0, packet_bytes_max},  //
       {BPF_RET | BPF_K, 0, 0, 0},
   };
-  sock_fprog filter{.len = std::size(program), .filter = program};
-  if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) != 0) {
-    return os_failure("filtering packets");
-  }
-  return {};
-}
-
-sockaddr_ll everyone_on(int link) {
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ARP);
-  address.sll_ifindex = link;
-  address.sll_halen = 6;
-  std::memset(address.sll_addr, 0xff, 6);
-  return address;
+  return PacketSocket::open(link, ETH_P_ARP, filter);
 }
 
 }  // namespace
 
-AddressGuard::AddressGuard(Options options, linux_os::Loop& loop, Descriptor socket)
+AddressGuard::AddressGuard(Options options, linux_os::Loop& loop, PacketSocket socket)
     : options_(std::move(options)),
       loop_(loop),
       socket_(std::move(socket)),
@@ -56,20 +38,10 @@ AddressGuard::AddressGuard(Options options, linux_os::Loop& loop, Descriptor soc
 }
 
 Result<std::unique_ptr<AddressGuard>> AddressGuard::open(Options options, linux_os::Loop& loop) {
-  Descriptor socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) return os_failure("opening a packet socket");
-  if (auto filtered = attach_filter(socket.get(), options.address.ip); !filtered) {
-    return std::unexpected(filtered.error());
-  }
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_ARP);
-  address.sll_ifindex = options.link.index;
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    return os_failure("binding a packet socket");
-  }
+  auto socket = open_socket(options.link.index, options.address.ip);
+  if (!socket) return std::unexpected(socket.error());
   return std::unique_ptr<AddressGuard>(
-      new AddressGuard(std::move(options), loop, std::move(socket)));
+      new AddressGuard(std::move(options), loop, std::move(*socket)));
 }
 
 void AddressGuard::cable_in() {
@@ -77,23 +49,15 @@ void AddressGuard::cable_in() {
 }
 
 void AddressGuard::receive() {
-  Bytes packet(packet_bytes_max, '\0');
-  while (true) {
-    ssize_t size = ::recv(socket_.get(), packet.data(), packet.size(), 0);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return;  // nothing more, or the interface is down
-    auto message = decode_arp(BytesView(packet).substr(0, static_cast<std::size_t>(size)));
+  std::array<char, packet_bytes_max> buffer;
+  while (auto packet = socket_.receive(buffer)) {
+    auto message = decode_arp(*packet);
     if (message) act(claim_.on_message(*message, loop_.now()));
   }
 }
 
 void AddressGuard::act(const AddressClaim::Actions& actions) {
-  if (actions.send) {
-    const sockaddr_ll everyone = everyone_on(options_.link.index);
-    // A probe that the kernel refuses is one that nobody answers.
-    std::ignore = ::sendto(socket_.get(), actions.send->data(), actions.send->size(), 0,
-                           reinterpret_cast<const sockaddr*>(&everyone), sizeof(everyone));
-  }
+  if (actions.send) socket_.send_to_everyone(*actions.send);
   timer_.reset();
   if (auto wake = claim_.wake()) {
     timer_ = loop_.call_at(*wake, [this] { act(claim_.on_time(loop_.now())); });

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "platform/boards/net/address_claim.h"
+#include "platform/boards/net/packet_socket.h"
 #include "platform/boards/net/route_message.h"
-#include "platform/boards/system/files.h"
 #include "platform/linux/loop.h"
 
 namespace tripod::boards {
@@ -26,13 +26,13 @@ class AddressGuard {
   const IpPrefix& address() const { return options_.address; }
 
  private:
-  AddressGuard(Options options, linux_os::Loop& loop, Descriptor socket);
+  AddressGuard(Options options, linux_os::Loop& loop, PacketSocket socket);
   void receive();
   void act(const AddressClaim::Actions& actions);
 
   Options options_;
   linux_os::Loop& loop_;
-  Descriptor socket_;
+  PacketSocket socket_;
   AddressClaim claim_;
   std::unique_ptr<os::Operation> watch_;
   std::unique_ptr<os::Operation> timer_;

@@ -3,10 +3,9 @@
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
-#include <linux/if_packet.h>
 #include <sys/socket.h>
 
-#include <cerrno>
+#include <array>
 #include <cstring>
 
 namespace tripod::boards {
@@ -16,8 +15,8 @@ constexpr std::size_t packet_bytes_max = 2048;
 
 /// Lets UDP packets to port 68 through and nothing else: a board's other traffic must not wake
 /// process 1.
-Result<> attach_filter(int socket) {
-  sock_filter program[] = {
+Result<PacketSocket> open_socket(int link) {
+  sock_filter filter[] = {
       {BPF_LD | BPF_B | BPF_ABS, 0, 0, 9},        // protocol
       {BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 17},      // UDP
       {BPF_LDX | BPF_B | BPF_MSH, 0, 0, 0},       // x = size of the IP header
@@ -26,11 +25,7 @@ Result<> attach_filter(int socket) {
       {BPF_RET | BPF_K, 0, 0, packet_bytes_max},  //
       {BPF_RET | BPF_K, 0, 0, 0},
   };
-  sock_fprog filter{.len = std::size(program), .filter = program};
-  if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) != 0) {
-    return os_failure("filtering packets");
-  }
-  return {};
+  return PacketSocket::open(link, ETH_P_IP, filter);
 }
 
 /// By routing, once there is an address: a renewal goes to one server.
@@ -59,7 +54,7 @@ Result<> send_routed(BytesView message, const Ip& from, const Ip& to) {
 
 }  // namespace
 
-DhcpSession::DhcpSession(Options options, linux_os::Loop& loop, Descriptor socket)
+DhcpSession::DhcpSession(Options options, linux_os::Loop& loop, PacketSocket socket)
     : options_(std::move(options)),
       loop_(loop),
       socket_(std::move(socket)),
@@ -68,19 +63,10 @@ DhcpSession::DhcpSession(Options options, linux_os::Loop& loop, Descriptor socke
 }
 
 Result<std::unique_ptr<DhcpSession>> DhcpSession::open(Options options, linux_os::Loop& loop) {
-  Descriptor socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket) return os_failure("opening a packet socket");
-  if (auto filtered = attach_filter(socket.get()); !filtered) {
-    return std::unexpected(filtered.error());
-  }
-  sockaddr_ll address{};
-  address.sll_family = AF_PACKET;
-  address.sll_protocol = htons(ETH_P_IP);
-  address.sll_ifindex = options.link.index;
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-    return os_failure("binding a packet socket");
-  }
-  return std::unique_ptr<DhcpSession>(new DhcpSession(std::move(options), loop, std::move(socket)));
+  auto socket = open_socket(options.link.index);
+  if (!socket) return std::unexpected(socket.error());
+  return std::unique_ptr<DhcpSession>(
+      new DhcpSession(std::move(options), loop, std::move(*socket)));
 }
 
 void DhcpSession::cable_in() {
@@ -93,12 +79,9 @@ void DhcpSession::cable_out() {
 }
 
 void DhcpSession::receive() {
-  Bytes packet(packet_bytes_max, '\0');
-  while (true) {
-    ssize_t size = ::recv(socket_.get(), packet.data(), packet.size(), 0);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return;  // nothing more, or the interface is down
-    auto message = unwrap_dhcp(BytesView(packet).substr(0, static_cast<std::size_t>(size)));
+  std::array<char, packet_bytes_max> buffer;
+  while (auto packet = socket_.receive(buffer)) {
+    auto message = unwrap_dhcp(*packet);
     if (message) act(client_.on_message(*message, loop_.now(), options_.draw()));
   }
 }
@@ -118,19 +101,11 @@ void DhcpSession::send(const DhcpActions::Send& send) {
     std::ignore = send_routed(send.message, client_.lease()->address.ip, *send.to);
     return;
   }
-  sockaddr_ll everyone{};
-  everyone.sll_family = AF_PACKET;
-  everyone.sll_protocol = htons(ETH_P_IP);
-  everyone.sll_ifindex = options_.link.index;
-  everyone.sll_halen = 6;
-  std::memset(everyone.sll_addr, 0xff, 6);
   Ip source;
   if (client_.lease()) source = client_.lease()->address.ip;
   Ip broadcast;
   broadcast.octets = {255, 255, 255, 255};
-  const Bytes packet = wrap_dhcp(send.message, source, broadcast);
-  std::ignore = ::sendto(socket_.get(), packet.data(), packet.size(), 0,
-                         reinterpret_cast<sockaddr*>(&everyone), sizeof(everyone));
+  socket_.send_to_everyone(wrap_dhcp(send.message, source, broadcast));
 }
 
 }  // namespace tripod::boards

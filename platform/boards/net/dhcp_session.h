@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "platform/boards/net/dhcp_client.h"
+#include "platform/boards/net/packet_socket.h"
 #include "platform/boards/net/route_message.h"
-#include "platform/boards/system/files.h"
 #include "platform/linux/loop.h"
 
 namespace tripod::boards {
@@ -28,14 +28,14 @@ class DhcpSession {
   const std::optional<DhcpLease>& lease() const { return client_.lease(); }
 
  private:
-  DhcpSession(Options options, linux_os::Loop& loop, Descriptor socket);
+  DhcpSession(Options options, linux_os::Loop& loop, PacketSocket socket);
   void receive();
   void act(DhcpActions actions);
   void send(const DhcpActions::Send& send);
 
   Options options_;
   linux_os::Loop& loop_;
-  Descriptor socket_;
+  PacketSocket socket_;
   DhcpClient client_;
   std::unique_ptr<os::Operation> watch_;
   std::unique_ptr<os::Operation> timer_;
