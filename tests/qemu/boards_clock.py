@@ -6,12 +6,12 @@ import re
 import time
 
 import segment
+from cluster_checks import PATIENCE
 from emulated_boards import Options
 from harness import Failure
 
 ON_REQUEST = True
 HOUR = 3600
-PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")
 OPTIONS = Options(devices=("-rtc", "base=1970-01-01T00:00:00"),
                   overrides={("board", "ntp-servers"): segment.TimeServer.ip})
 READY_SECONDS, JUMP_SECONDS = 240, 200

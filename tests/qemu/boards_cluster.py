@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 
+from cluster_checks import PATIENCE, cut_power, members_agree
 from emulated_boards import DISK_MIB
 from harness import Failure, tripod_cluster
 from workload import Writer, nothing_lost, present
@@ -12,7 +13,6 @@ SEED = 20261125
 # One board in the first round, all three in the second. TRIPOD_POWER_CUTS=30 goes on with random boards.
 ROUNDS = int(os.environ.get("TRIPOD_POWER_CUTS", "2"))
 BACK_SECONDS = 180
-PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")  # a handshake of emulated processors takes seconds
 
 
 def test_the_cards_become_a_cluster(t):
@@ -57,16 +57,6 @@ def test_the_data_partition_has_grown_to_the_card(t):
             raise Failure(f"{board.name}: the data partition has {size} MiB on a card of {DISK_MIB} MiB")
 
 
-def cut_power(t, boards):
-    """What SIGKILL of the emulator is to its card; the disk's process says what became of the unflushed writes."""
-    cuts = {b: b.statistics()["power_cuts"] for b in boards}
-    for board in boards:
-        board.send(tripod_cluster.signal.SIGKILL)
-    for board in boards:
-        board.wait_gone(10)
-        t.eventually(f"{board.name}'s card is without power", lambda b=board: b.statistics()["power_cuts"] > cuts[b], 10)
-
-
 def test_acknowledged_writes_survive_power_cuts(t):
     """One board, all boards, then any, in random order."""
     draw = random.Random(SEED)
@@ -98,14 +88,7 @@ def test_acknowledged_writes_survive_power_cuts(t):
 
 
 def test_members_agree_afterwards(t):
-    """At one revision, since leases go on being renewed."""
-    revision = t.etcdctl("get", "nothing", "-w", "json", *PATIENCE, timeout=120).json()["header"]["revision"]
-
-    def same():
-        answer = t.etcdctl("endpoint", "hashkv", f"--rev={revision}", "-w", "json", *PATIENCE, timeout=120).json()
-        found = {(entry["HashKV"]["hash"], entry["HashKV"]["compact_revision"]) for entry in answer}
-        return len(answer) == 3 and len(found) == 1
-    t.eventually("the members' hashes agree", same, 120, 1)
+    members_agree(t)
 
 
 def test_the_power_button_shuts_a_board_down_in_order(t):

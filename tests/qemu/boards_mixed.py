@@ -1,12 +1,12 @@
 """A 32-bit board and two 64-bit ones are one cluster, whoever leads. Needs build/armhf, too."""
 
+from cluster_checks import PATIENCE, members_agree
 from emulated_boards import Options
 from harness import Failure
 from workload import Writer, nothing_lost, present
 
 ON_REQUEST = True
 OPTIONS = Options(boards=("qemu-virt-armhf", "qemu-virt", "qemu-virt"))
-PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")
 BACK_SECONDS = 240
 
 
@@ -52,12 +52,7 @@ def test_the_32_bit_board_comes_back_from_a_power_cut(t):
     board.kill()
     board.start()
     t.cluster.wait_ready(BACK_SECONDS)
-    revision = t.etcdctl("get", "nothing", "-w", "json", *PATIENCE, timeout=120).json()["header"]["revision"]
-
-    def same():
-        answer = t.etcdctl("endpoint", "hashkv", f"--rev={revision}", "-w", "json", *PATIENCE, timeout=120).json()
-        return len(answer) == 3 and len({entry["HashKV"]["hash"] for entry in answer}) == 1
-    t.eventually("the members' hashes agree", same, 120, 1)
+    members_agree(t)
 
 
 def test_the_binary_on_the_card_is_32_bits(t):

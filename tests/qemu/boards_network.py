@@ -4,12 +4,12 @@ import re
 import shutil
 import time
 
+from cluster_checks import PATIENCE
 from emulated_boards import SEGMENT, EmulatedBoard, Options
 from harness import Failure
 from workload import Writer
 
 ON_REQUEST = True
-PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")
 LEASED = f"{SEGMENT}100"  # the first that QEMU's DHCP server gives
 MEMBERS = ",".join(f"board-{n}=https://[fd77::1{n}]:2380" for n in (1, 2, 3))
 

@@ -5,6 +5,7 @@ import os
 import random
 import time
 
+from cluster_checks import cut_power, members_agree
 from emulated_boards import Options
 from harness import Failure, tripod_cluster
 from workload import Writer, nothing_lost, present
@@ -16,7 +17,6 @@ SEED = 20261129
 CUTS = int(os.environ.get("TRIPOD_POWER_CUTS", "30"))
 SLOW = "8"  # flushes a second: hardly a cut without one on its way
 BACK_SECONDS = 240
-PATIENCE = ("--command-timeout=60s", "--dial-timeout=20s")
 LOST = "the data of this member were lost"
 
 
@@ -51,24 +51,6 @@ class Load:
     def check_all(self):
         for board in self.t.cluster.boards:
             nothing_lost(self.acknowledged, present(self.t, self.namespace, board.number))
-
-
-def cut_power(t, boards):
-    cuts = {b: b.statistics()["power_cuts"] for b in boards}
-    for board in boards:
-        board.send(tripod_cluster.signal.SIGKILL)
-    for board in boards:
-        board.wait_gone(10)
-        t.eventually(f"{board.name}'s card is without power", lambda b=board: b.statistics()["power_cuts"] > cuts[b], 10)
-
-
-def members_agree(t):
-    revision = t.etcdctl("get", "nothing", "-w", "json", *PATIENCE, timeout=120).json()["header"]["revision"]
-
-    def same():
-        answer = t.etcdctl("endpoint", "hashkv", f"--rev={revision}", "-w", "json", *PATIENCE, timeout=120).json()
-        return len(answer) == 3 and len({(e["HashKV"]["hash"], e["HashKV"]["compact_revision"]) for e in answer}) == 1
-    t.eventually("the members' hashes agree", same, 120, 1)
 
 
 def figures(boards):
