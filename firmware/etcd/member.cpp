@@ -4,7 +4,7 @@
 #include <format>
 
 #include "firmware/etcd/mvcc/authorize.h"
-#include "firmware/etcd/mvcc/checks.h"
+#include "firmware/etcd/mvcc/commands/checks.h"
 #include "firmware/etcd/server/core.h"
 #include "firmware/etcd/version.h"
 #include "platform/async/sync.h"

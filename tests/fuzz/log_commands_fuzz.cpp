@@ -1,7 +1,7 @@
 // The data of a log entry becomes commands or an error; commands that were read are written in a
 // form that reads back the same.
 
-#include "firmware/etcd/mvcc/command.h"
+#include "firmware/etcd/mvcc/commands/command.h"
 #include "platform/base/check.h"
 
 namespace {

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "firmware/etcd/api/errors.h"
-#include "firmware/etcd/mvcc/state_db.h"
-#include "firmware/etcd/mvcc/state_snapshot.h"
+#include "firmware/etcd/mvcc/state_db/state_db.h"
+#include "firmware/etcd/mvcc/state_db/state_snapshot.h"
 
 namespace tripod::etcd::backup {
 namespace {

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "firmware/etcd/api/codec.h"
-#include "firmware/etcd/mvcc/revision.h"
+#include "firmware/etcd/mvcc/state_db/revision.h"
 #include "firmware/etcd/raft/log_store.h"
 #include "firmware/etcd/server/membership/bootstrap.h"
 
@@ -41,7 +41,7 @@ Result<ClusterPlan> plan_of(const RestoreOptions& options) {
   return plan_cluster(member);
 }
 
-/// The members of the new cluster, as mvcc/README.md has them.
+/// The members of the new cluster, as mvcc/state_db/README.md has them.
 Result<> write_members(sqlite::Database& state, const ClusterPlan& plan) {
   auto fact = state.prepare("REPLACE INTO fact VALUES(?, ?)");
   if (!fact) return std::unexpected(fact.error());

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <format>
 
-#include "firmware/etcd/mvcc/key_space_hash.h"
+#include "firmware/etcd/mvcc/key_space/key_space_hash.h"
 #include "firmware/etcd/version.h"
 #include "platform/base/sha256.h"
 
@@ -91,7 +91,7 @@ Result<> read_snapshot(const Files& files, const std::string& path, HashCheck ch
 }
 
 Result<Revision> newest_revision(sqlite::Database& state) {
-  // The row id of the last change holds its revision in the upper bits (mvcc/revision.h).
+  // The row id of the last change holds its revision in the upper bits (mvcc/state_db/revision.h).
   auto last = state.query_int64("SELECT ifnull(max(id), 0) FROM kv");
   if (!last) return last;
   auto compacted =

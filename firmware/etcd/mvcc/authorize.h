@@ -3,8 +3,8 @@
 // meet; as etcd's server/etcdserver/apply/auth.go. nullopt: it may. Pure.
 
 #include "firmware/etcd/auth/auth_book.h"
-#include "firmware/etcd/mvcc/command.h"
-#include "firmware/etcd/mvcc/lease_book.h"
+#include "firmware/etcd/mvcc/books/lease_book.h"
+#include "firmware/etcd/mvcc/commands/command.h"
 
 namespace tripod::etcd {
 

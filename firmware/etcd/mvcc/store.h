@@ -1,16 +1,16 @@
 #pragma once
 // The state machine behind Raft: applies commands to the key space, the leases, the users and the
 // list of members, in log order, and hands their events to the watches. Deterministic
-// (key_space.h).
+// (key_space/key_space.h).
 //
 // Lives on the loop thread.
 
 #include <memory>
 
 #include "firmware/etcd/auth/auth_book.h"
-#include "firmware/etcd/mvcc/alarm_book.h"
-#include "firmware/etcd/mvcc/applied_once.h"
-#include "firmware/etcd/mvcc/member_book.h"
+#include "firmware/etcd/mvcc/books/alarm_book.h"
+#include "firmware/etcd/mvcc/books/applied_once.h"
+#include "firmware/etcd/mvcc/books/member_book.h"
 #include "firmware/etcd/mvcc/watch_hub.h"
 
 namespace tripod::etcd {

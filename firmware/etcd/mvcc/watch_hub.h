@@ -12,7 +12,7 @@
 #include <memory>
 #include <span>
 
-#include "firmware/etcd/mvcc/key_space.h"
+#include "firmware/etcd/mvcc/key_space/key_space.h"
 
 namespace tripod::etcd {
 

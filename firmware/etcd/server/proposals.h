@@ -1,8 +1,8 @@
 #pragma once
 // Commands on their way through Raft: collected into one entry per turn, proposed, and matched with
 // their results when they are applied here. What was refused, or may have got lost with a leader,
-// is proposed again; a command that comes twice is applied once (mvcc/applied_once.h). Callers hear
-// the result, or "request timed out": then it may still be applied later.
+// is proposed again; a command that comes twice is applied once (mvcc/books/applied_once.h).
+// Callers hear the result, or "request timed out": then it may still be applied later.
 //
 // Lives on the loop thread.
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "firmware/etcd/mvcc/state_snapshot.h"
+#include "firmware/etcd/mvcc/state_db/state_snapshot.h"
 #include "platform/async/task.h"
 #include "platform/os/board.h"
 

@@ -4,7 +4,7 @@
 #include <format>
 #include <set>
 
-#include "firmware/etcd/mvcc/key_space.h"
+#include "firmware/etcd/mvcc/key_space/key_space.h"
 #include "platform/async/sync.h"
 #include "tests/sim/etcd/cluster.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <format>
 
-#include "firmware/etcd/mvcc/key_space.h"
+#include "firmware/etcd/mvcc/key_space/key_space.h"
 #include "tests/sim/etcd/clients.h"
 #include "tests/sim/etcd/nemesis.h"
 #include "tests/sim/etcd/world.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "firmware/etcd/mvcc/revision.h"
+#include "firmware/etcd/mvcc/state_db/revision.h"
 #include "platform/base/time.h"
 
 namespace tripod::etcd::robustness {

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "firmware/etcd/local_client.h"
-#include "firmware/etcd/mvcc/key_space.h"
+#include "firmware/etcd/mvcc/key_space/key_space.h"
 #include "platform/sim/board.h"
 
 namespace tripod::etcd {

@@ -4,7 +4,7 @@
 #include <deque>
 #include <format>
 
-#include "firmware/etcd/mvcc/key_space.h"
+#include "firmware/etcd/mvcc/key_space/key_space.h"
 #include "tests/sim/etcd/cluster.h"
 
 namespace tripod::etcd::robustness {

@@ -5,7 +5,7 @@
 #include <format>
 #include <limits>
 
-#include "firmware/etcd/mvcc/state_db.h"
+#include "firmware/etcd/mvcc/state_db/state_db.h"
 #include "platform/async/sync.h"
 #include "tests/sim/etcd/cluster.h"
 

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "firmware/etcd/mvcc/member_book.h"
+#include "firmware/etcd/mvcc/books/member_book.h"
 #include "firmware/etcd/options.h"
 #include "platform/os/board.h"
 #include "platform/os/network.h"

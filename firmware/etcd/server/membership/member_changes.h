@@ -8,7 +8,7 @@
 #include <map>
 #include <optional>
 
-#include "firmware/etcd/mvcc/member_book.h"
+#include "firmware/etcd/mvcc/books/member_book.h"
 #include "firmware/etcd/raft/actions.h"
 #include "platform/async/oneshot.h"
 

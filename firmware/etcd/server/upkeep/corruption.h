@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "firmware/etcd/mvcc/key_space.h"
+#include "firmware/etcd/mvcc/key_space/key_space.h"
 
 namespace tripod::etcd {
 

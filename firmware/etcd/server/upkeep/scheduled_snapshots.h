@@ -1,6 +1,7 @@
 #pragma once
 // Which files a member's scheduled snapshots are, and which of them go: names by member, time and
-// revision, so that a listing reads as a history. What is in them says mvcc/state_snapshot.h.
+// revision, so that a listing reads as a history. What is in them says
+// mvcc/state_db/state_snapshot.h.
 //
 // Pure: names in, names out. The newest is the one of the highest revision; the clock of a board
 // may have been wrong.

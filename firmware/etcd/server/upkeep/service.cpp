@@ -5,7 +5,7 @@
 #include <format>
 
 #include "firmware/etcd/api/codec.h"
-#include "firmware/etcd/mvcc/key_space_hash.h"
+#include "firmware/etcd/mvcc/key_space/key_space_hash.h"
 #include "firmware/etcd/server/core.h"
 #include "firmware/etcd/server/upkeep/auto_compaction.h"
 #include "firmware/etcd/version.h"

@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "firmware/etcd/backup/snapshot_file.h"
-#include "firmware/etcd/mvcc/state_snapshot.h"
+#include "firmware/etcd/mvcc/state_db/state_snapshot.h"
 #include "firmware/etcd/raft/log_store.h"
 #include "firmware/etcd/server/membership/bootstrap.h"
 #include "platform/linux/file_reader.h"
