@@ -1,14 +1,14 @@
 #include "firmware/controllers/manager.h"
 
-#include "firmware/controllers/bootstrap_tokens.h"
-#include "firmware/controllers/deployment/deployment.h"
-#include "firmware/controllers/endpoints.h"
-#include "firmware/controllers/garbage_collector.h"
-#include "firmware/controllers/namespace.h"
-#include "firmware/controllers/node_lifecycle.h"
-#include "firmware/controllers/pod_gc.h"
-#include "firmware/controllers/replica_set.h"
-#include "firmware/controllers/service_account.h"
+#include "firmware/controllers/credentials/bootstrap_tokens.h"
+#include "firmware/controllers/credentials/service_account.h"
+#include "firmware/controllers/endpoints/endpoints.h"
+#include "firmware/controllers/garbage/garbage_collector.h"
+#include "firmware/controllers/garbage/namespace.h"
+#include "firmware/controllers/garbage/pod_gc.h"
+#include "firmware/controllers/nodes/node_lifecycle.h"
+#include "firmware/controllers/workloads/deployment/deployment.h"
+#include "firmware/controllers/workloads/replica_set.h"
 
 namespace tripod::controllers {
 namespace {
