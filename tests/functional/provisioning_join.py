@@ -197,6 +197,35 @@ def test_a_board_is_removed_and_does_not_come_back_with_its_data(t):
     assert "permanently removed" in board.log_tail(), board.log_tail()
 
 
+def test_a_board_that_was_removed_is_not_brought_back_by_its_certificate(t):
+    """It is valid for months yet; what counts is the list of members. A new token brings the board back."""
+    board = t.cluster.board(4)
+    own = board.data / "pki/board-4"
+
+    def post(path, body):
+        return run(["curl", "-s", "--cacert", t.cluster.pki / "ca.crt", "--cert", own / "board.crt", "--key", own / "board.key",
+                    "-H", "Content-Type: application/json", "-d", json.dumps(body),
+                    f"https://{t.cluster.board(1).address}:{BALANCER_PORT}/tripod/v1/boards/board-4/{path}"]).json()
+
+    for path, body in (("member", {"peerURLs": [board.peer_url]}), ("certificates", {"names": [], "requests": {}})):
+        refused = post(path, body)
+        assert refused["code"] == 403 and "no member of the cluster" in refused["message"], refused
+        assert "tripod token create" in refused["message"], refused
+    board.lose_etcd_data()
+    begin = len(board.log_file.read_text())
+    board.start()  # with certificates that are whole, and the token that was deleted
+    wait_for("it wants a token", lambda: "cluster-info is not signed for token" in board.log_file.read_text()[begin:], 20)
+    assert sorted(members(t)) == ["board-1", "board-2", "board-3"], members(t)
+    board.kill()
+    certificate = (own / "board.crt").read_bytes()
+    board.config.write_text(joining_ini(t, board))
+    board.start()
+    expect_member(t, board)
+    assert (own / "board.crt").read_bytes() == certificate
+    remove(t, board)
+    board.wait_gone(20)
+
+
 def test_power_cuts_while_it_joins(t):
     """Killed after each thing that it says it has done, and at moments in between; each time it goes on where it was."""
     board = t.cluster.board(4)
@@ -243,7 +272,7 @@ def test_lost_data_are_said_and_mended_by_removing_it(t):
     board.wait_gone(30)
     assert re.search("has started before.*tripod board remove board-4", board.log_tail()), board.log_tail()
     remove(t, board)
-    board.start()  # with the certificates it has
+    board.start()  # with the certificates it has, and the token
     expect_member(t, board)
 
 

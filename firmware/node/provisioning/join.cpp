@@ -49,7 +49,7 @@ class Preparation {
   bool complete() const;
   Result<Caller> own_caller();
   Task<Result<Caller>> token_caller();
-  Task<Result<Caller>> any_caller();
+  Task<Result<Caller>> caller();
   Task<Result<>> fetch_certificates();
   Result<> keep(const SignedCertificates& got);
   Task<Result<>> fetch_place();
@@ -57,6 +57,7 @@ class Preparation {
   Task<Result<>> repeat(Step step, std::string_view doing);
   void say(std::string text);
   EtcdServer server() const;
+  Error explained(Error error) const;
 
   os::World world_;
   Config& config_;
@@ -64,6 +65,7 @@ class Preparation {
   Logger log_;
   std::vector<CertificateFiles> files_;
   std::string said_;
+  bool placed_ = false;  // its data are those of a member
 };
 
 void Preparation::say(std::string text) {
@@ -170,17 +172,30 @@ Task<Result<Caller>> Preparation::token_caller() {
   co_return Caller{.world = world_, .context = std::move(*proven), .token = token->text()};
 }
 
-Task<Result<Caller>> Preparation::any_caller() {
-  auto own = own_caller();
-  if (own || own.error() != ErrorCode::not_found) co_return own;
+/// By the token until this board is a member, however often the power is cut before; from then on
+/// by its own certificate, for the token's name is taken.
+Task<Result<Caller>> Preparation::caller() {
+  if (placed_) {
+    auto own = own_caller();
+    if (own || own.error() != ErrorCode::not_found) co_return own;
+  }
   co_return co_await token_caller();
+}
+
+/// What a person can do about a token that is nobody's.
+Error Preparation::explained(Error error) const {
+  const bool token = error == ErrorCode::denied && error.message.contains(": 401 ");
+  if (!token) return error;
+  return {ErrorCode::denied, std::format("{}: the cluster does not know this token, or it has "
+                                         "expired; expected a new one of `tripod token create`",
+                                         config_.values.where("node", "join-token"))};
 }
 
 // --- the steps ---
 
 Task<Result<>> Preparation::fetch_certificates() {
-  auto caller = co_await any_caller();
-  if (!caller) co_return std::unexpected(caller.error());
+  auto asking = co_await caller();
+  if (!asking) co_return std::unexpected(asking.error());
   std::map<std::string, std::string> requests;
   for (const CertificateFiles& pair : files_) {
     if (exists(pair.certificate)) continue;
@@ -190,21 +205,12 @@ Task<Result<>> Preparation::fetch_certificates() {
     if (!request) co_return wrap(pair.key, request.error());
     requests.emplace(pair.use->name, std::move(*request));
   }
-  auto got = co_await ask_for_certificates(std::move(*caller), {server()}, config_.name,
+  auto got = co_await ask_for_certificates(std::move(*asking), {server()}, config_.name,
                                            board_names(config_), std::move(requests));
-  if (!got) {
-    const bool token = got.error() == ErrorCode::denied && got.error().message.contains(": 401 ");
-    if (!token) co_return std::unexpected(got.error());
-    co_return fail(ErrorCode::denied,
-                   std::format("{}: the cluster does not know this token, or it has expired; "
-                               "expected a new one of `tripod token create`",
-                               config_.values.where("node", "join")));
-  }
+  if (!got) co_return std::unexpected(explained(got.error()));
   co_return keep(*got);
 }
 
-/// The authorities first and the board's own next: with these two it can ask for the others
-/// without the token.
 Result<> Preparation::keep(const SignedCertificates& got) {
   for (const auto& [signer, pem] : {std::pair(Signer::kubernetes, &got.authority_pem),
                                     std::pair(Signer::etcd, &got.etcd_authority_pem)}) {
@@ -213,32 +219,28 @@ Result<> Preparation::keep(const SignedCertificates& got) {
       if (auto kept = write(file, *pem, public_mode); !kept) return kept;
     }
   }
-  for (const bool own : {true, false}) {
-    for (const CertificateFiles& pair : files_) {
-      const std::string name(pair.use->name);
-      if ((name == "board") != own || !got.certificates.contains(name)) continue;
-      if (auto kept = write(pair.certificate, got.certificates.at(name), public_mode); !kept) {
-        return kept;
-      }
-    }
+  for (const CertificateFiles& pair : files_) {
+    const auto found = got.certificates.find(std::string(pair.use->name));
+    if (found == got.certificates.end()) continue;
+    if (auto kept = write(pair.certificate, found->second, public_mode); !kept) return kept;
   }
   log_.info("has its certificates", LogField("board", config_.name));
   return {};
 }
 
 Task<Result<>> Preparation::fetch_place() {
-  auto caller = own_caller();
-  if (!caller) co_return std::unexpected(caller.error());
+  auto asking = co_await caller();
+  if (!asking) co_return std::unexpected(asking.error());
   json::Array urls;
   for (const ini::Url& url : config_.values.urls("etcd", "initial-advertise-peer-urls")) {
     urls.emplace_back(json::String(url.to_string()));
   }
   json::Object body;
   body["peerURLs"] = std::move(urls);
-  auto answer = co_await ask_boards(std::move(*caller), {server()}, "POST",
+  auto answer = co_await ask_boards(std::move(*asking), {server()}, "POST",
                                     std::format("/tripod/v1/boards/{}/member", config_.name),
                                     json::Value(std::move(body)));
-  if (!answer) co_return std::unexpected(answer.error());
+  if (!answer) co_return std::unexpected(explained(answer.error()));
   config_.joined_cluster = json::get_string(*answer, "initialCluster");
   log_.info("has a place as a learner", LogField("member", json::get_string(*answer, "id")),
             LogField("initial-cluster", config_.joined_cluster));
@@ -262,14 +264,15 @@ Task<Result<>> Preparation::repeat(Step step, std::string_view doing) {
 
 Task<Result<>> Preparation::join() {
   if (auto made = make_keys(); !made) co_return made;
+  auto placed = etcd::knows_its_place(world_, etcd_data_dir(config_));
+  if (!placed) co_return std::unexpected(placed.error());
+  placed_ = *placed;
   if (!complete()) {
     tell_("joining: asks for its certificates");
     auto got = co_await repeat(&Preparation::fetch_certificates, "asking for certificates");
     if (!got) co_return got;
   }
-  auto placed = etcd::knows_its_place(world_, etcd_data_dir(config_));
-  if (!placed) co_return std::unexpected(placed.error());
-  if (*placed) co_return Result<>{};
+  if (placed_) co_return Result<>{};
   tell_("joining: asks for its place in the cluster");
   co_return co_await repeat(&Preparation::fetch_place, "asking for a place in the cluster");
 }

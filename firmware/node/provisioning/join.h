@@ -6,7 +6,8 @@
 //   2. cluster-info over a connection that proves nothing, proven by the token's signature and by
 //      join-ca-hash;
 //   3. certificates for its keys, asked for with the token;
-//   4. its place as a learner, asked for with its own certificate.
+//   4. its place as a learner, asked for with the token, too: its own certificate counts once it is
+//      a member, and no longer than that.
 //
 // What is done is in files, written whole; after a power cut the board goes on with what is
 // missing. Without join, a board that has no certificates at all makes its keys and waits for them.

@@ -58,6 +58,29 @@ bool in(const std::vector<std::string>& groups, std::string_view group) {
   return std::ranges::find(groups, group) != groups.end();
 }
 
+/// Whom a certificate of before does not bring back: the list of members is what says who belongs.
+kube::Outcome<> require_member(const std::vector<etcd::MemberInfo>& members,
+                               const std::string& board) {
+  if (std::ranges::find(members, board, &etcd::MemberInfo::name) != members.end()) return {};
+  return refuse(403, "Forbidden",
+                std::format("board \"{}\" is no member of the cluster, and its own certificate "
+                            "counts for members alone: expected a new token of `tripod token "
+                            "create`, in [node] join-token",
+                            board));
+}
+
+/// 409 when a member that has started has that name.
+kube::Outcome<> refuse_taken(const std::vector<etcd::MemberInfo>& members,
+                             const std::string& board) {
+  const auto found = std::ranges::find(members, board, &etcd::MemberInfo::name);
+  if (found == members.end()) return {};
+  return refuse(
+      409, "AlreadyExists",
+      std::format("\"{}\" is a member of the cluster already ({}): expected another name, "
+                  "or first `tripod board remove {}`",
+                  board, hex(found->id), board));
+}
+
 bool same_urls(std::vector<std::string> left, std::vector<std::string> right) {
   std::ranges::sort(left);
   std::ranges::sort(right);
@@ -144,21 +167,14 @@ Task<ProvisioningService::Document> ProvisioningService::dispatch(Asked asked, s
   co_return std::unexpected(kube::errors::unknown_path());
 }
 
-// --- certificates ---
-
-Task<kube::Outcome<>> ProvisioningService::refuse_taken(std::string board) {
+Task<kube::Outcome<std::vector<etcd::MemberInfo>>> ProvisioningService::members() const {
   if (member_ == nullptr) co_return refuse(501, "NotImplemented", "the etcd is an external one");
   auto listed = co_await member_->member_list({.linearizable = true});
   if (!listed) co_return std::unexpected(from_etcd(listed.error()));
-  for (const etcd::MemberInfo& member : listed->members) {
-    if (member.name != board) continue;
-    co_return refuse(409, "AlreadyExists",
-                     std::format("\"{}\" is a member of the cluster already ({}): expected another "
-                                 "name, or first `tripod board remove {}`",
-                                 board, hex(member.id), board));
-  }
-  co_return kube::Outcome<>{};
+  co_return std::move(listed->members);
 }
+
+// --- certificates ---
 
 /// Where clients may ask whose API server holds the keys.
 Task<ProvisioningService::Document> ProvisioningService::elsewhere() {
@@ -222,9 +238,13 @@ ProvisioningService::Document ProvisioningService::sign_all(const Asked& asked) 
 }
 
 Task<ProvisioningService::Document> ProvisioningService::sign(Asked asked) {
-  if (asked.by_token) {
-    auto free = co_await refuse_taken(asked.board);
-    if (!free) co_return std::unexpected(free.error());
+  // Boards of an external etcd are no members; they renew what they have, and tokens bring in none.
+  if (asked.by_token || (asked.by_itself && member_ != nullptr)) {
+    auto listed = co_await members();
+    if (!listed) co_return std::unexpected(listed.error());
+    auto may =
+        asked.by_token ? refuse_taken(*listed, asked.board) : require_member(*listed, asked.board);
+    if (!may) co_return std::unexpected(may.error());
   }
   if (!authorities_.holds_all()) co_return co_await elsewhere();
   auto answer = sign_all(asked);
@@ -237,19 +257,21 @@ Task<ProvisioningService::Document> ProvisioningService::sign(Asked asked) {
 // --- members ---
 
 Task<ProvisioningService::Document> ProvisioningService::add(Asked asked) {
-  if (member_ == nullptr) co_return refuse(501, "NotImplemented", "the etcd is an external one");
+  auto listed = co_await members();
+  if (!listed) co_return std::unexpected(listed.error());
+  if (asked.by_itself) {
+    auto may = require_member(*listed, asked.board);
+    if (!may) co_return std::unexpected(may.error());
+  }
   auto urls = texts(asked.body, "peerURLs");
   if (!urls) co_return std::unexpected(urls.error());
-  auto listed = co_await member_->member_list({.linearizable = true});
-  if (!listed) co_return std::unexpected(from_etcd(listed.error()));
   const auto taken = [&](const etcd::MemberInfo& member, std::string_view why) {
     return refuse(409, "AlreadyExists",
                   std::format("member {} ({}) {}: `tripod board remove {}`, then let it join again",
                               hex(member.id), member.name, why, member.name));
   };
-  std::vector<etcd::MemberInfo> members = std::move(listed->members);
   etcd::MemberId self = 0;
-  for (const etcd::MemberInfo& member : members) {
+  for (const etcd::MemberInfo& member : *listed) {
     const bool same = same_urls(member.peer_urls, *urls);
     if (same && !member.name.empty()) co_return taken(member, "has started before there");
     if (!same && member.name == asked.board) co_return taken(member, "has this name elsewhere");
@@ -259,23 +281,22 @@ Task<ProvisioningService::Document> ProvisioningService::add(Asked asked) {
     auto added = co_await member_->member_add({.peer_urls = *urls, .is_learner = true});
     if (!added) co_return std::unexpected(from_etcd(added.error()));
     self = added->member.id;
-    members = std::move(added->members);
+    *listed = std::move(added->members);
     log_.info("added a member", LogField("board", asked.board), LogField("member", hex(self)),
               LogField("user", asked.user));
   }
   json::Object answer;
   answer["id"] = hex(self);
-  answer["initialCluster"] = initial_cluster(members, self, asked.board);
+  answer["initialCluster"] = initial_cluster(*listed, self, asked.board);
   co_return json::Value(std::move(answer));
 }
 
 Task<ProvisioningService::Document> ProvisioningService::remove(Asked asked) {
-  if (member_ == nullptr) co_return refuse(501, "NotImplemented", "the etcd is an external one");
-  auto listed = co_await member_->member_list({.linearizable = true});
-  if (!listed) co_return std::unexpected(from_etcd(listed.error()));
+  auto listed = co_await members();
+  if (!listed) co_return std::unexpected(listed.error());
   std::string names;
   const etcd::MemberInfo* found = nullptr;
-  for (const etcd::MemberInfo& member : listed->members) {
+  for (const etcd::MemberInfo& member : *listed) {
     // One that has not started yet has no name.
     const std::string& name = member.name.empty() ? hex(member.id) : member.name;
     names += std::format("{}{}", names.empty() ? "" : ", ", name);

@@ -45,8 +45,8 @@ class ProvisioningService final : public apiserver::Extension {
   Document sign_all(const Asked& asked) const;
   Task<Document> add(Asked asked);
   Task<Document> remove(Asked asked);
-  /// 409 when a member that has started has that name.
-  Task<kube::Outcome<>> refuse_taken(std::string board);
+  /// As a majority knows them now; 501 with an external etcd.
+  Task<kube::Outcome<std::vector<etcd::MemberInfo>>> members() const;
   Task<Document> elsewhere();
   std::vector<std::string> own_api_names() const;
 
