@@ -66,6 +66,10 @@ struct CertificateFacts {
 
 Result<CertificateFacts> describe(const std::string& certificate_pem);
 
+/// A name of a certificate in the one way that it compares by: addresses as describe() writes them
+/// (an IPv4 one inside IPv6 is that one), DNS names in lower case without a dot at their end.
+std::string comparable(std::string_view name);
+
 /// That authority signed it, whatever the time is now.
 bool is_signed_by(const std::string& certificate_pem, const std::string& authority_pem);
 

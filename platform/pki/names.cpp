@@ -4,6 +4,8 @@
 #include <array>
 #include <format>
 
+#include "platform/pki/authority.h"
+
 namespace tripod::pki {
 namespace {
 
@@ -60,6 +62,23 @@ SubjectValues subject_values(const mbedtls_x509_crt& certificate, std::string_vi
     }
   }
   return found;
+}
+
+std::string comparable(std::string_view name) {
+  std::string plain(name);
+  std::array<char, 16> binary{};
+  const std::size_t size = mbedtls_x509_crt_parse_cn_inet_pton(plain.c_str(), binary.data());
+  if (size > 0) {
+    constexpr std::string_view mapped("\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+    std::string_view bytes(binary.data(), size);
+    if (size > mapped.size() && bytes.starts_with(mapped)) bytes.remove_prefix(mapped.size());
+    return address_text(bytes);
+  }
+  while (plain.ends_with('.')) plain.pop_back();
+  std::ranges::transform(plain, plain.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return plain;
 }
 
 std::vector<std::string> alternative_names(const mbedtls_x509_crt& certificate) {

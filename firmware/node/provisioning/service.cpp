@@ -198,12 +198,34 @@ std::vector<std::string> ProvisioningService::own_api_names() const {
   return facts ? std::move(facts->names) : std::vector<std::string>();
 }
 
-ProvisioningService::Document ProvisioningService::sign_all(const Asked& asked) const {
+/// The names that the certificates are to have. All that a token asks for are to be the board's
+/// own. A member asks again for what its certificates had: others' are left out, for those of the
+/// API server are added from this board's. Without `others` whatever was asked for.
+kube::Outcome<std::vector<std::string>> ProvisioningService::names_for(
+    const Asked& asked, const NamesOfOthers* others) const {
   auto names = texts(asked.body, "names");
-  if (!names) return std::unexpected(names.error());
+  if (!names) return names;
   for (const std::string& name : *names) {
     if (!good_name(name)) return bad(std::format("names: \"{}\": expected a name or IP", name));
   }
+  if (others == nullptr) return names;
+  const auto of_others = [&](const std::string& name) { return others->contains(name); };
+  if (!asked.by_token) {
+    std::erase_if(*names, of_others);
+    return names;
+  }
+  std::vector<std::string> all = *names;
+  all.push_back(asked.board);  // certificates are made out to it
+  const auto found = std::ranges::find_if(all, of_others);
+  if (found == all.end()) return names;
+  return refuse(403, "Forbidden",
+                std::format("\"{}\" is a name or an address of another member, or of the API "
+                            "service: expected those of board \"{}\" alone",
+                            *found, asked.board));
+}
+
+ProvisioningService::Document ProvisioningService::sign_all(
+    const Asked& asked, const std::vector<std::string>& names) const {
   const json::Object* requests = json::get_object(asked.body, "requests");
   if (requests == nullptr) return bad("requests: expected an object of certificate requests");
   json::Object certificates;
@@ -211,7 +233,7 @@ ProvisioningService::Document ProvisioningService::sign_all(const Asked& asked) 
     const CertificateUse* use = find_use(key);
     if (use == nullptr) return bad(std::format("requests: \"{}\" is no use", std::string(key)));
     // Clients reach an API server by the names of all boards, through the balancer.
-    std::vector<std::string> wanted = *names;
+    std::vector<std::string> wanted = names;
     for (std::string& name :
          use->name == "apiserver" ? own_api_names() : std::vector<std::string>()) {
       if (!in(wanted, name)) wanted.push_back(std::move(name));
@@ -239,15 +261,20 @@ ProvisioningService::Document ProvisioningService::sign_all(const Asked& asked) 
 
 Task<ProvisioningService::Document> ProvisioningService::sign(Asked asked) {
   // Boards of an external etcd are no members; they renew what they have, and tokens bring in none.
+  std::optional<NamesOfOthers> others;
   if (asked.by_token || (asked.by_itself && member_ != nullptr)) {
     auto listed = co_await members();
     if (!listed) co_return std::unexpected(listed.error());
     auto may =
         asked.by_token ? refuse_taken(*listed, asked.board) : require_member(*listed, asked.board);
     if (!may) co_return std::unexpected(may.error());
+    others.emplace(*listed, asked.board,
+                   config_.values.text("apiserver", "service-cluster-ip-range"));
   }
   if (!authorities_.holds_all()) co_return co_await elsewhere();
-  auto answer = sign_all(asked);
+  auto names = names_for(asked, others ? &*others : nullptr);
+  if (!names) co_return std::unexpected(names.error());
+  auto answer = sign_all(asked, *names);
   if (answer) {
     log_.info("signed certificates", LogField("board", asked.board), LogField("user", asked.user));
   }

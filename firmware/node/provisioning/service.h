@@ -16,6 +16,7 @@
 #include "firmware/kube/client/client.h"
 #include "firmware/kube/status.h"
 #include "firmware/node/provisioning/authorities.h"
+#include "firmware/node/provisioning/names.h"
 
 namespace tripod::node {
 
@@ -42,7 +43,9 @@ class ProvisioningService final : public apiserver::Extension {
   kube::Outcome<Asked> read(const Request& request) const;
   Task<Document> dispatch(Asked asked, std::string method);
   Task<Document> sign(Asked asked);
-  Document sign_all(const Asked& asked) const;
+  kube::Outcome<std::vector<std::string>> names_for(const Asked& asked,
+                                                    const NamesOfOthers* others) const;
+  Document sign_all(const Asked& asked, const std::vector<std::string>& names) const;
   Task<Document> add(Asked asked);
   Task<Document> remove(Asked asked);
   /// As a majority knows them now; 501 with an external etcd.

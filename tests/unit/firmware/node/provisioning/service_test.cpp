@@ -110,6 +110,11 @@ class ServiceTest : public testing::Test {
                                     std::vector<std::string> uses = {"etcd-peer"}) {
     return ask(who, "POST", name + "/certificates", wanted(std::move(names), std::move(uses)));
   }
+  static std::vector<std::string> names_in(const apiserver::Extension::Answer& answer,
+                                           std::string_view use) {
+    auto facts = pki::describe(std::string(json::get_string(answer.document, "certificates", use)));
+    return facts ? facts->names : std::vector<std::string>{facts.error().message};
+  }
   static std::string message(const apiserver::Extension::Answer& answer) {
     return std::string(json::get_string(answer.document, "message"));
   }
@@ -175,6 +180,44 @@ TEST_F(ServiceTest, with_an_external_etcd_boards_renew_and_tokens_bring_in_none)
   EXPECT_EQ(renewed.status, 200) << message(renewed);
   EXPECT_EQ(sign(token(), "node8").status, 501);
   EXPECT_EQ(add(board("node7"), "node7", 1).status, 501);
+}
+
+TEST_F(ServiceTest, a_token_gets_no_names_of_others) {
+  for (const std::string name : {"node1", "NODE1", "10.0.0.2", "::ffff:10.0.0.2", "kubernetes",
+                                 "kubernetes.default.svc.", "10.96.0.10"}) {
+    auto refused = sign(token(), "node3", {"node3", "10.0.0.4", name});
+    EXPECT_EQ(refused.status, 403) << name;
+    EXPECT_TRUE(message(refused).contains(std::format("\"{}\" is a name or an address of", name)))
+        << message(refused);
+  }
+  for (const std::string name : {"kubernetes", "Node1", "10.0.0.2"}) {
+    EXPECT_EQ(sign(token(), name).status, 403) << "certificates are made out to " << name;
+  }
+  auto own = sign(token(), "node3", {"node3", "localhost", "127.0.0.1", "10.0.0.4"});
+  ASSERT_EQ(own.status, 200) << message(own);
+  EXPECT_EQ(names_in(own, "etcd-peer"),
+            (std::vector<std::string>{"node3", "localhost", "127.0.0.1", "10.0.0.4"}));
+}
+
+TEST_F(ServiceTest, an_api_server_has_the_names_of_the_one_that_signs) {
+  auto made = sign(token(), "node3", {"node3", "10.0.0.4"}, {"apiserver", "etcd-server"});
+  ASSERT_EQ(made.status, 200) << message(made);
+  EXPECT_EQ(names_in(made, "apiserver"),
+            (std::vector<std::string>{"node3", "10.0.0.4", "kubernetes.default.svc", "10.96.0.1",
+                                      "node0", "10.0.0.1", "node1", "10.0.0.2"}));
+  EXPECT_EQ(names_in(made, "etcd-server"), (std::vector<std::string>{"node3", "10.0.0.4"}));
+}
+
+TEST_F(ServiceTest, a_renewal_leaves_names_of_others_out) {
+  auto renewed = sign(board("node1"), "node1",
+                      {"node1", "10.0.0.2", "api.lan", "kubernetes", "10.96.0.1", "node2"},
+                      {"apiserver", "etcd-peer"});
+  ASSERT_EQ(renewed.status, 200) << message(renewed);
+  EXPECT_EQ(names_in(renewed, "etcd-peer"),
+            (std::vector<std::string>{"node1", "10.0.0.2", "api.lan"}));
+  EXPECT_EQ(names_in(renewed, "apiserver"),
+            (std::vector<std::string>{"node1", "10.0.0.2", "api.lan", "kubernetes.default.svc",
+                                      "10.96.0.1", "node0", "10.0.0.1"}));
 }
 
 }  // namespace
