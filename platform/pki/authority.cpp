@@ -160,6 +160,17 @@ struct Request {
   Request& operator=(const Request&) = delete;
 };
 
+/// ECDSA on P-256, as make_key() makes it.
+Result<> check_kind(const mbedtls_pk_context& key) {
+  const bool ours = mbedtls_pk_get_type(&key) == MBEDTLS_PK_ECKEY &&
+                    mbedtls_pk_ec(key)->MBEDTLS_PRIVATE(grp).id == MBEDTLS_ECP_DP_SECP256R1;
+  if (ours) return {};
+  return fail(ErrorCode::unsupported,
+              std::format("the request is for a key of another kind ({}, {} bits): expected an "
+                          "elliptic-curve key on P-256 (prime256v1)",
+                          mbedtls_pk_get_name(&key), mbedtls_pk_get_bitlen(&key)));
+}
+
 /// Whoever asks has the key: the request is signed by it.
 Result<> check_possession(mbedtls_x509_csr& request) {
   const auto hash = request.MBEDTLS_PRIVATE(sig_md);
@@ -285,6 +296,9 @@ Result<std::string> Authority::sign(const std::string& request_pem,
   const int code =
       mbedtls_x509_csr_parse(&asked.context, pem_data(request_pem), request_pem.size() + 1);
   if (code != 0) return failed("reading a certificate request", code);
+  if (!request.any_key) {
+    if (auto kind = check_kind(asked.context.pk); !kind) return std::unexpected(kind.error());
+  }
   if (auto possessed = check_possession(asked.context); !possessed) {
     return std::unexpected(possessed.error());
   }

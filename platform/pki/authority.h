@@ -25,6 +25,8 @@ struct CertificateRequest {
   std::chrono::seconds lifetime = std::chrono::days(365);
   /// Valid since the authority is: no clock that is behind takes it for one of the future.
   bool since_authority = false;
+  /// Of a key that is no stranger's: one of another kind than make_key() makes will do.
+  bool any_key = false;
 };
 
 class Authority {
@@ -41,7 +43,9 @@ class Authority {
   Result<KeyPair> issue(const CertificateRequest& request, WallTime now,
                         os::Entropy& entropy) const;
   /// The certificate for a key that is elsewhere, for whoever proves to have it by a request (PKCS
-  /// #10); of the request nothing but the key counts.
+  /// #10); of the request nothing but the key counts. `unsupported` for keys of other kinds than
+  /// make_key() makes, before any of their arithmetic is done: an RSA key can be as large, and so
+  /// as slow to check, as whoever asks likes.
   Result<std::string> sign(const std::string& request_pem, const CertificateRequest& request,
                            WallTime now, os::Entropy& entropy) const;
   const KeyPair& pair() const { return pair_; }

@@ -42,10 +42,25 @@ Result<> renew_here(const Config& config, os::World world, const Authorities& au
   auto request = certificate_request(*files.use, config.name, facts.names);
   request.lifetime = lifetime_of(config);
   request.since_authority = true;
+  request.any_key = true;  // a person may have made this board's keys
   auto certificate = authorities.get(files.use->signer)
                          ->sign(*asked, request, world.clock.wall_now(), world.entropy);
   if (!certificate) return wrap(files.certificate, certificate.error());
   return world.storage.replace_file(files.certificate, *certificate, public_mode);
+}
+
+/// By use, each signed with its key: for another board to sign.
+Result<std::map<std::string, std::string>> make_requests(const Config& config, os::World world,
+                                                         const std::vector<CertificateFiles>& all) {
+  std::map<std::string, std::string> requests;
+  for (const CertificateFiles& files : all) {
+    auto key = world.storage.read_file(files.key, pem_file_bytes_max);
+    if (!key) return std::unexpected(key.error());
+    auto request = pki::make_request(*key, config.name, world.entropy);
+    if (!request) return wrap(files.key, request.error());
+    requests.emplace(files.use->name, std::move(*request));
+  }
+  return requests;
 }
 
 }  // namespace
@@ -163,21 +178,20 @@ Task<std::vector<EtcdServer>> Renewal::others() {
 Task<Result<>> Renewal::renew_elsewhere(std::vector<Wanted> wanted) {
   auto caller = own_caller();
   if (!caller) co_return std::unexpected(caller.error());
-  std::map<std::string, std::string> requests;
+  std::vector<CertificateFiles> files;
   std::vector<std::string> names = board_names(config_);
   for (const Wanted& one : wanted) {
-    auto key = world_.storage.read_file(one.files.key, pem_file_bytes_max);
-    if (!key) co_return std::unexpected(key.error());
-    auto request = pki::make_request(*key, config_.name, world_.entropy);
-    if (!request) co_return wrap(one.files.key, request.error());
-    requests.emplace(one.files.use->name, std::move(*request));
+    files.push_back(one.files);
     for (const std::string& name : one.facts.names) {
       if (std::ranges::find(names, name) == names.end()) names.push_back(name);
     }
   }
+  auto requests = co_await async::run_on(world_.crypto_lane,
+                                         [&] { return make_requests(config_, world_, files); });
+  if (!requests) co_return std::unexpected(requests.error());
   std::vector<EtcdServer> servers = co_await others();
   auto got = co_await ask_for_certificates(std::move(*caller), std::move(servers), config_.name,
-                                           std::move(names), std::move(requests));
+                                           std::move(names), std::move(*requests));
   if (!got) co_return std::unexpected(got.error());
   for (const Wanted& one : wanted) {
     auto kept = world_.storage.replace_file(
@@ -196,7 +210,10 @@ Task<void> Renewal::look() {
     Result<> renewed;
     if (authorities_.holds_all()) {
       for (const Wanted& one : due) {
-        if (renewed) renewed = renew_here(config_, world_, authorities_, one.files, one.facts);
+        if (!renewed) break;
+        renewed = co_await async::run_on(world_.crypto_lane, [&] {
+          return renew_here(config_, world_, authorities_, one.files, one.facts);
+        });
       }
     } else {
       renewed = co_await renew_elsewhere(std::move(due));

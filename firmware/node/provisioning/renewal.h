@@ -6,7 +6,7 @@
 // board's own certificate. A clock that cannot be right renews nothing: one before the certificate
 // or its authority began. One that runs ahead does no harm (README.md: when certificates begin).
 //
-// Lives on the loop thread.
+// Lives on the loop thread; keys are used on the crypto lane.
 
 #include <functional>
 #include <map>

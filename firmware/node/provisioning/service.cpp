@@ -6,6 +6,7 @@
 #include "firmware/apiserver/auth/authorizer.h"
 #include "firmware/kube/bootstrap/token.h"
 #include "firmware/node/provisioning/requests.h"
+#include "platform/async/sync.h"
 
 namespace tripod::node {
 namespace {
@@ -15,6 +16,7 @@ using kube::errors::generic;
 constexpr std::size_t names_max = 64;
 constexpr std::size_t name_characters_max = 253;
 constexpr std::size_t pem_file_bytes_max = 64 * 1024;
+constexpr std::size_t request_characters_max = 8192;
 
 std::unexpected<kube::StatusError> refuse(int code, std::string_view reason,
                                           std::string_view message) {
@@ -224,14 +226,19 @@ kube::Outcome<std::vector<std::string>> ProvisioningService::names_for(
                             *found, asked.board));
 }
 
-ProvisioningService::Document ProvisioningService::sign_all(
+kube::Outcome<std::vector<ProvisioningService::Order>> ProvisioningService::orders_of(
     const Asked& asked, const std::vector<std::string>& names) const {
   const json::Object* requests = json::get_object(asked.body, "requests");
   if (requests == nullptr) return bad("requests: expected an object of certificate requests");
-  json::Object certificates;
+  std::vector<Order> orders;
   for (const auto& [key, value] : *requests) {
     const CertificateUse* use = find_use(key);
     if (use == nullptr) return bad(std::format("requests: \"{}\" is no use", std::string(key)));
+    const std::string_view pem = json::as_string(value);
+    if (pem.size() > request_characters_max) {
+      return bad(std::format("requests: {}: expected at most {} characters", use->name,
+                             request_characters_max));
+    }
     // Clients reach an API server by the names of all boards, through the balancer.
     std::vector<std::string> wanted = names;
     for (std::string& name :
@@ -242,21 +249,35 @@ ProvisioningService::Document ProvisioningService::sign_all(
     request.lifetime = std::chrono::duration_cast<std::chrono::seconds>(
         config_.values.duration("node", "certificate-lifetime"));
     request.since_authority = true;
-    auto signed_one = authorities_.get(use->signer)
-                          ->sign(std::string(json::as_string(value)), request,
-                                 world_.clock.wall_now(), world_.entropy);
-    if (!signed_one) {
-      return bad(std::format("requests: {}: {}", use->name, signed_one.error().message));
-    }
-    certificates[use->name] = std::move(*signed_one);
+    orders.push_back({std::string(use->name), authorities_.get(use->signer), std::string(pem),
+                      std::move(request)});
   }
+  return orders;
+}
+
+/// On the crypto lane: a signature takes a small board milliseconds, and so does checking the
+/// stranger's.
+Task<ProvisioningService::Document> ProvisioningService::sign_all(std::vector<Order> orders) {
+  auto certificates = co_await async::run_on(
+      world_.crypto_lane,
+      [&orders, now = world_.clock.wall_now(),
+       &entropy = world_.entropy]() -> Result<json::Object> {
+        json::Object out;
+        for (const Order& order : orders) {
+          auto one = order.authority->sign(order.request_pem, order.request, now, entropy);
+          if (!one) return wrap("requests: " + order.use, one.error());
+          out[order.use] = std::move(*one);
+        }
+        return out;
+      });
+  if (!certificates) co_return bad(certificates.error().message);
   json::Object authorities;
   authorities["ca"] = authorities_.get(Signer::kubernetes)->pair().certificate_pem;
   authorities["etcd-ca"] = authorities_.get(Signer::etcd)->pair().certificate_pem;
   json::Object answer;
-  answer["certificates"] = std::move(certificates);
+  answer["certificates"] = std::move(*certificates);
   answer["authorities"] = std::move(authorities);
-  return json::Value(std::move(answer));
+  co_return json::Value(std::move(answer));
 }
 
 Task<ProvisioningService::Document> ProvisioningService::sign(Asked asked) {
@@ -274,7 +295,9 @@ Task<ProvisioningService::Document> ProvisioningService::sign(Asked asked) {
   if (!authorities_.holds_all()) co_return co_await elsewhere();
   auto names = names_for(asked, others ? &*others : nullptr);
   if (!names) co_return std::unexpected(names.error());
-  auto answer = sign_all(asked, *names);
+  auto orders = orders_of(asked, *names);
+  if (!orders) co_return std::unexpected(orders.error());
+  auto answer = co_await sign_all(std::move(*orders));
   if (answer) {
     log_.info("signed certificates", LogField("board", asked.board), LogField("user", asked.user));
   }

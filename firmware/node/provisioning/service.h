@@ -9,7 +9,7 @@
 // Each may be repeated. Errors are metav1.Status; one of reason NoAuthority names in
 // details.servers who else may be asked. README.md says who may.
 //
-// Lives on the loop thread.
+// Lives on the loop thread; requests are read and certificates signed on the crypto lane.
 
 #include "firmware/apiserver/server.h"
 #include "firmware/etcd/member.h"
@@ -38,6 +38,13 @@ class ProvisioningService final : public apiserver::Extension {
     bool by_itself = false;
     bool by_token = false;
   };
+  /// A certificate to sign, with all that the lane needs.
+  struct Order {
+    std::string use;
+    const pki::Authority* authority = nullptr;
+    std::string request_pem;
+    pki::CertificateRequest request;
+  };
   using Document = kube::Outcome<json::Value>;
 
   kube::Outcome<Asked> read(const Request& request) const;
@@ -45,7 +52,9 @@ class ProvisioningService final : public apiserver::Extension {
   Task<Document> sign(Asked asked);
   kube::Outcome<std::vector<std::string>> names_for(const Asked& asked,
                                                     const NamesOfOthers* others) const;
-  Document sign_all(const Asked& asked, const std::vector<std::string>& names) const;
+  kube::Outcome<std::vector<Order>> orders_of(const Asked& asked,
+                                              const std::vector<std::string>& names) const;
+  Task<Document> sign_all(std::vector<Order> orders);
   Task<Document> add(Asked asked);
   Task<Document> remove(Asked asked);
   /// As a majority knows them now; 501 with an external etcd.

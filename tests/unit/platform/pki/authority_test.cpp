@@ -222,6 +222,32 @@ TEST(Authority, refuses_a_request_that_its_key_did_not_sign) {
   EXPECT_FALSE(authority->sign("no PEM", wanted, now, entropy).has_value());
 }
 
+TEST_F(OpensslTest, signs_for_strangers_keys_on_p256_alone) {
+  auto authority = *Authority::create("tripod", std::chrono::days(10), now, entropy_);
+  const auto request_of = [&](const std::string& key) {
+    const std::string path = folder_ + "/request";
+    output_of("openssl req -new -nodes -subj /CN=x -keyout /dev/null -newkey " + key + " -out " +
+              path);
+    return output_of("cat " + path);
+  };
+  CertificateRequest wanted{.common_name = "board-4", .client = true};
+  auto ours =
+      authority.sign(request_of("ec -pkeyopt ec_paramgen_curve:P-256"), wanted, now, entropy_);
+  EXPECT_TRUE(ours.has_value()) << ours.error().message;
+  for (const std::string key : {"rsa:2048", "ec -pkeyopt ec_paramgen_curve:P-384"}) {
+    const std::string request = request_of(key);
+    auto refused = authority.sign(request, wanted, now, entropy_);
+    ASSERT_FALSE(refused.has_value()) << key;
+    EXPECT_TRUE(refused.error() == ErrorCode::unsupported) << refused.error().message;
+    EXPECT_TRUE(refused.error().message.contains("on P-256 (prime256v1)"))
+        << refused.error().message;
+    wanted.any_key = true;
+    auto own = authority.sign(request, wanted, now, entropy_);
+    EXPECT_TRUE(own.has_value()) << key << ": " << own.error().message;
+    wanted.any_key = false;
+  }
+}
+
 TEST(Pin, is_the_hash_of_the_public_key) {
   CountingEntropy entropy;
   auto authority = Authority::create("tripod", std::chrono::days(3650), now, entropy);

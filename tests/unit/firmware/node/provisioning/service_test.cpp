@@ -24,11 +24,53 @@ constexpr std::string_view configuration =
     "[apiserver]\nclient-ca-file = /pki/ca.crt\n"
     "tls-cert-file = /pki/apiserver.crt\ntls-private-key-file = /pki/apiserver.key\n";
 
+/// On P-384, which no board makes.
+constexpr std::string_view other_key =
+    "-----BEGIN EC PRIVATE KEY-----\n"
+    "MIGkAgEBBDCnbg6RWNaYH1WD5UwGyPkMFLRp7zldOtbqJQkWvWUyPafQjymo2nCD\n"
+    "YeWClR+JO4+gBwYFK4EEACKhZANiAAR/U5OrC9R8daKmjyayJ2sNanlJGeojJqW9\n"
+    "3j9Y7/MhP2V52B+159Fz+8le8EAjz7D11jp1Qw111TuzxfNy7kQK7Dtul5qjeGg2\n"
+    "hWV/XCJvJbNbbguUhLTddC0++QjXetI=\n"
+    "-----END EC PRIVATE KEY-----\n";
+
 class Nobody final : public http::Handler {
  public:
   Task<void> handle(std::unique_ptr<http::Exchange> exchange) override {
     co_await http::send(*exchange, {.status = 404, .headers = {}}, share("{}"));
   }
+};
+
+/// Runs what it is given at once; `working` meanwhile.
+class WatchedLane final : public os::Lane {
+ public:
+  explicit WatchedLane(os::Executor& executor) : executor_(executor) {}
+  void run(os::Callback work, os::Callback done) override {
+    working = true;
+    work();
+    working = false;
+    ++jobs;
+    executor_.post(std::move(done));
+  }
+  bool working = false;
+  int jobs = 0;
+
+ private:
+  os::Executor& executor_;
+};
+
+/// Notes what was drawn outside the lane: signatures draw.
+class WatchedEntropy final : public os::Entropy {
+ public:
+  WatchedEntropy(os::Entropy& inner, const WatchedLane& lane) : inner_(inner), lane_(lane) {}
+  void fill(std::span<std::byte> out) override {
+    if (!lane_.working) ++drawn_outside;
+    inner_.fill(out);
+  }
+  int drawn_outside = 0;
+
+ private:
+  os::Entropy& inner_;
+  const WatchedLane& lane_;
 };
 
 /// The service of node0, beside node1 and node2: whole members on simulated boards.
@@ -44,9 +86,17 @@ class ServiceTest : public testing::Test {
     auto authorities = Authorities::load(config_, world());
     CHECK(authorities.has_value(), authorities ? "" : authorities.error().message);
     authorities_ = std::move(*authorities);
-    service_.emplace(config_, authorities_, &cluster_.member(0), api_, world());
+    serve(&cluster_.member(0));
+  }
+  void serve(etcd::Member* member) {
+    service_.emplace(config_, authorities_, member, api_, watched());
   }
 
+  os::World watched() {
+    const os::World board = world();
+    return {board.executor, board.clock, board.network, board.storage, board.storage_lane,
+            board.log_lane, lane_,       entropy_,      board.board,   board.log};
+  }
   os::World world() { return cluster_.board(0).world(); }
 
   void put(const std::string& path, std::string_view text) {
@@ -126,6 +176,8 @@ class ServiceTest : public testing::Test {
   std::size_t spare() { return cluster_.leader() == 1 ? 2 : 1; }
 
   etcd::SimCluster cluster_{5};
+  WatchedLane lane_{cluster_.board(0).queue()};
+  WatchedEntropy entropy_{cluster_.board(0).entropy(), lane_};
   Nobody nobody_;
   http::InProcessTransport transport_{cluster_.board(0).queue(), nobody_, "node0", {}};
   kube::Client api_{transport_, cluster_.board(0).clock(), {.may_write = {}}};
@@ -175,7 +227,7 @@ TEST_F(ServiceTest, a_place_that_is_not_taken_yet_makes_no_member) {
 }
 
 TEST_F(ServiceTest, with_an_external_etcd_boards_renew_and_tokens_bring_in_none) {
-  service_.emplace(config_, authorities_, nullptr, api_, world());
+  serve(nullptr);
   auto renewed = sign(board("node7"), "node7");
   EXPECT_EQ(renewed.status, 200) << message(renewed);
   EXPECT_EQ(sign(token(), "node8").status, 501);
@@ -218,6 +270,30 @@ TEST_F(ServiceTest, a_renewal_leaves_names_of_others_out) {
   EXPECT_EQ(names_in(renewed, "apiserver"),
             (std::vector<std::string>{"node1", "10.0.0.2", "api.lan", "kubernetes.default.svc",
                                       "10.96.0.1", "node0", "10.0.0.1"}));
+}
+
+TEST_F(ServiceTest, signs_beside_the_loop) {
+  auto made = sign(token(), "node3", {}, {"apiserver", "board", "etcd-peer"});
+  ASSERT_EQ(made.status, 200) << message(made);
+  EXPECT_EQ(lane_.jobs, 1);
+  EXPECT_EQ(entropy_.drawn_outside, 0);
+}
+
+TEST_F(ServiceTest, takes_requests_for_keys_of_the_kind_that_boards_make) {
+  json::Value body = wanted({}, {});
+  json::set(
+      body, {"requests", "board"},
+      json::Value(json::String(*pki::make_request(std::string(other_key), "x", world().entropy))));
+  auto refused = ask(token(), "POST", "node3/certificates", body);
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_TRUE(message(refused).contains("requests: board: ")) << message(refused);
+  EXPECT_TRUE(message(refused).contains("384 bits): expected an elliptic-curve key on P-256"))
+      << message(refused);
+  EXPECT_EQ(lane_.jobs, 1) << "not even reading it is the loop's work";
+  json::set(body, {"requests", "board"}, json::Value(json::String(9000, 'x')));
+  refused = ask(token(), "POST", "node3/certificates", body);
+  EXPECT_TRUE(message(refused).contains("at most 8192 characters")) << message(refused);
+  EXPECT_EQ(lane_.jobs, 1);
 }
 
 }  // namespace
