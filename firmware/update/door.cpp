@@ -17,9 +17,9 @@ bool is_own(std::string_view path) {
 }
 
 constexpr std::pair<ErrorCode, int> statuses[] = {
-    {ErrorCode::invalid, 400},   {ErrorCode::corrupt, 400}, {ErrorCode::unsupported, 400},
-    {ErrorCode::too_large, 400}, {ErrorCode::denied, 403},  {ErrorCode::not_found, 404},
-    {ErrorCode::conflict, 409},  {ErrorCode::no_space, 507}};
+    {ErrorCode::invalid, 400},   {ErrorCode::corrupt, 400},  {ErrorCode::unsupported, 400},
+    {ErrorCode::too_large, 400}, {ErrorCode::denied, 403},   {ErrorCode::not_found, 404},
+    {ErrorCode::timeout, 408},   {ErrorCode::conflict, 409}, {ErrorCode::no_space, 507}};
 
 int status_of(ErrorCode code) {
   for (const auto& [each, status] : statuses) {
@@ -32,20 +32,26 @@ std::string message_body(std::string_view message) {
   return json::serialize(json::Object{{"message", json::String(message)}}) + "\n";
 }
 
-/// Takes a request's body in pieces of a size of the caller's.
+/// Takes a request's body in pieces of a size of the caller's, each of which has to come in time: a
+/// peer that answers pings and sends nothing would hold the door for ever. Pieces and not the whole
+/// have a deadline, for links are slow.
 class Upload {
  public:
-  explicit Upload(http::Exchange& exchange) : exchange_(exchange) {}
+  Upload(http::Exchange& exchange, os::Clock& clock, std::chrono::seconds piece_timeout)
+      : exchange_(exchange), clock_(clock), piece_timeout_(piece_timeout) {
+    begin_piece();
+  }
 
+  /// The next one has its time from now on.
+  void begin_piece() { deadline_ = clock_.now() + piece_timeout_; }
   /// Until there are `bytes` at least, or no more come.
   Task<Result<>> fill(std::size_t bytes) {
-    while (buffer_.size() < bytes && !ended_) {
-      auto piece = co_await exchange_.read();
-      if (!piece) co_return std::unexpected(piece.error());
-      if (*piece) buffer_ += **piece;
-      ended_ = !piece->has_value();
-    }
-    co_return Result<>{};
+    auto filled = co_await async::with_timeout(clock_, deadline_ - clock_.now(), read_until(bytes));
+    if (filled || filled.error() != ErrorCode::timeout) co_return filled;
+    co_return fail(ErrorCode::timeout,
+                   std::format("the update file stopped coming: its next piece was not there "
+                               "within {}; nothing is tried, send it again",
+                               piece_timeout_));
   }
   BytesView seen() const { return buffer_; }
   bool ended() const { return ended_; }
@@ -56,7 +62,20 @@ class Upload {
   }
 
  private:
+  Task<Result<>> read_until(std::size_t bytes) {
+    while (buffer_.size() < bytes && !ended_) {
+      auto piece = co_await exchange_.read();
+      if (!piece) co_return std::unexpected(piece.error());
+      if (*piece) buffer_ += **piece;
+      ended_ = !piece->has_value();
+    }
+    co_return Result<>{};
+  }
+
   http::Exchange& exchange_;
+  os::Clock& clock_;
+  std::chrono::seconds piece_timeout_;
+  MonotonicTime deadline_;
   Bytes buffer_;
   bool ended_ = false;
 };
@@ -183,7 +202,7 @@ Task<Door::Answer> Door::describe() {
 }
 
 Task<Door::Answer> Door::check(http::Exchange* exchange) {
-  Upload upload(*exchange);
+  Upload upload(*exchange, world_.clock, options_.piece_timeout);
   auto head = co_await read_head(&upload);
   if (!head) co_return refuse(head.error());
   if (options_.slots == nullptr) {
@@ -222,7 +241,7 @@ Task<Door::Answer> Door::take(http::Exchange* exchange) {
 
 Task<Result<boards::UpdateManifest>> Door::write(http::Exchange* exchange) {
   exchange->set_body_limit(boards::update_image_bytes_max + boards::update_head_bytes_max);
-  Upload upload(*exchange);
+  Upload upload(*exchange, world_.clock, options_.piece_timeout);
   auto head = co_await read_head(&upload);
   if (!head) co_return std::unexpected(head.error());
   const boards::UpdateManifest manifest = head->manifest;
@@ -242,6 +261,7 @@ Task<Result<boards::UpdateManifest>> Door::write(http::Exchange* exchange) {
   for (std::uint64_t left = manifest.image_bytes; left > 0;) {
     const auto wanted =
         static_cast<std::size_t>(std::min<std::uint64_t>(options_.piece_bytes, left));
+    upload.begin_piece();
     if (auto filled = co_await upload.fill(wanted); !filled) {
       co_return std::unexpected(filled.error());
     }
@@ -256,7 +276,10 @@ Task<Result<boards::UpdateManifest>> Door::write(http::Exchange* exchange) {
         lane, [to = writing.get(), bytes = std::move(piece)] { return to->append(bytes); });
     if (!done) co_return std::unexpected(done.error());
   }
-  if (auto filled = co_await upload.fill(1); !filled || !upload.seen().empty()) {
+  upload.begin_piece();
+  auto filled = co_await upload.fill(1);
+  if (!filled && filled.error() != ErrorCode::too_large) co_return std::unexpected(filled.error());
+  if (!filled || !upload.seen().empty()) {
     co_return fail(ErrorCode::corrupt, "the update file has bytes behind its image");
   }
   if (to_hex(received.finish()) != manifest.image_sha256) {

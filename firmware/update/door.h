@@ -7,10 +7,12 @@
 //
 // For members of system:masters. Answers are JSON; a refusal has "message". Of a file that is
 // refused for its head, nothing is written; one whose image turns out to be damaged has been
-// written to the slot that does not run, which is then not started.
+// written to the slot that does not run, which is then not started. Files come one at a time; one
+// that stops coming is given up, so that the next can begin.
 //
 // Loop thread; what blocks runs on the crypto lane, so that the member's log never waits for it.
 
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -27,11 +29,12 @@ inline constexpr std::string_view update_path = "/tripod/v1/update";
 class Door final : public http::Handler {
  public:
   struct Options {
-    std::string name;                   // of the board
-    std::function<bool()> ready;        // it serves
-    std::function<bool()> leads;        // its member leads etcd
-    Slots* slots = nullptr;             // null: none, and files are refused
-    std::size_t piece_bytes = 1 << 20;  // written and synced at once
+    std::string name;                        // of the board
+    std::function<bool()> ready;             // it serves
+    std::function<bool()> leads;             // its member leads etcd
+    Slots* slots = nullptr;                  // null: none, and files are refused
+    std::size_t piece_bytes = 1 << 20;       // written and synced at once
+    std::chrono::seconds piece_timeout{30};  // for one to come; the head, too
   };
 
   /// What is given outlives the door.

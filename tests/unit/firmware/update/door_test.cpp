@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/async/sync.h"
 #include "tests/unit/firmware/update/fake_board.h"
 
 namespace tripod::update {
@@ -40,6 +41,35 @@ class DoorTest : public testing::Test {
     out->emplace(co_await http::fetch(*transport,
                                       {.method = std::move(method), .path = std::move(path)},
                                       std::move(body), 65536));
+  }
+
+  /// Sends the file in these parts, with a pause after each.
+  Answer put_slowly(std::vector<Bytes> parts, Duration pause, bool end = true) {
+    std::optional<Answer> answer;
+    scope.spawn(send_slowly(&board.admin, &loop, std::move(parts), pause, end, &answer));
+    loop.run_until([&] { return answer.has_value(); }, std::chrono::minutes(30));
+    return answer.value_or(Answer{0, "no answer"});
+  }
+  static Task<void> send_slowly(http::Transport* transport, os::Clock* clock,
+                                std::vector<Bytes> parts, Duration pause, bool end,
+                                std::optional<Answer>* out) {
+    auto call =
+        co_await transport->open({.method = "PUT", .path = std::string(update_path)}, std::nullopt);
+    for (Bytes& part : parts) {
+      if (auto sent = co_await (*call)->write(std::move(part)); !sent) break;
+      std::ignore = co_await async::sleep_for(*clock, pause);
+    }
+    if (end) (*call)->finish();
+    auto head = co_await (*call)->head();
+    auto body = co_await (*call)->read();
+    out->emplace(Answer{head ? head->status : 0, body && *body ? **body : Bytes()});
+  }
+  static std::vector<Bytes> parts_of(BytesView bytes, std::size_t size) {
+    std::vector<Bytes> parts;
+    for (std::size_t at = 0; at < bytes.size(); at += size) {
+      parts.emplace_back(bytes.substr(at, size));
+    }
+    return parts;
   }
 
   Bytes file() const { return update_file(manifest_of(image()), keys.private_pem, image()); }
@@ -100,6 +130,59 @@ TEST_F(DoorTest, touches_nothing_for_a_file_of_another_signer_board_or_version) 
   board.slots.key.clear();
   expect_refused(put(file()), 404, "no key");
   EXPECT_EQ(board.slots.begun, 0);
+}
+
+TEST_F(DoorTest, gives_up_a_file_that_stops_coming_and_takes_the_next) {
+  const Bytes whole = file();
+  const std::size_t head_bytes = whole.size() - image_bytes;
+  int begun = 0;
+  for (const std::size_t come : {std::size_t{0}, head_bytes - 5, head_bytes + piece_bytes + 7}) {
+    const MonotonicTime start = loop.now();
+    Answer given_up = put_slowly({whole.substr(0, come)}, std::chrono::milliseconds(1), false);
+    EXPECT_EQ(given_up.status, 408) << come;
+    EXPECT_NE(given_up.body.find("stopped coming: its next piece was not there within 30s"),
+              std::string::npos)
+        << given_up.body;
+    EXPECT_LT(loop.now() - start, std::chrono::seconds(31));
+    begun += come > head_bytes ? 1 : 0;
+    EXPECT_EQ(board.slots.begun, begun);
+    EXPECT_EQ(board.slots.last.phase, boards::UpdatePhase::none) << "it is to be tried";
+  }
+  Answer hung_at_its_end = put_slowly({whole}, std::chrono::milliseconds(1), false);
+  EXPECT_EQ(hung_at_its_end.status, 408) << hung_at_its_end.body;
+  EXPECT_EQ(put(whole).status, 200);
+  EXPECT_EQ(board.slots.written, image());
+}
+
+TEST_F(DoorTest, gives_up_a_file_that_comes_in_drops) {
+  const Bytes whole = file();
+  EXPECT_EQ(put_slowly(parts_of(whole, 1), std::chrono::seconds(5)).status, 408);
+  EXPECT_EQ(put(whole).status, 200);
+}
+
+TEST_F(DoorTest, has_patience_with_a_slow_link) {
+  const Bytes whole = file();
+  const MonotonicTime start = loop.now();
+  Answer answer = put_slowly(parts_of(whole, piece_bytes), std::chrono::seconds(20));
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  EXPECT_GT(loop.now() - start, std::chrono::seconds(60));
+  EXPECT_EQ(board.slots.written, image());
+}
+
+TEST_F(DoorTest, gives_up_the_check_of_a_head_that_stops_coming) {
+  std::optional<Answer> answer;
+  const auto ask_half = [](http::Transport* transport, Bytes half,
+                           std::optional<Answer>* out) -> Task<void> {
+    auto opened =
+        co_await transport->open({.method = "POST", .path = std::string(check_path)}, std::nullopt);
+    std::ignore = co_await (*opened)->write(std::move(half));
+    auto head = co_await (*opened)->head();
+    out->emplace(Answer{head ? head->status : 0, {}});
+  };
+  scope.spawn(ask_half(&board.admin, file().substr(0, 50), &answer));
+  loop.run_until([&] { return answer.has_value(); }, std::chrono::minutes(2));
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->status, 408);
 }
 
 TEST_F(DoorTest, does_not_start_a_damaged_image) {
