@@ -30,7 +30,7 @@ def heading(options, load_average):
     now = datetime.datetime.now(datetime.UTC)
     return (f"{now:%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores, load average {load_average:.1f} "
             f"before; etcd {version_of_etcd()}; three members a side, TLS with client "
-            f"certificates; medians of {options.rounds} rounds (slow storage, behind: at most two; growth, idle: one), "
+            f"certificates; medians of {options.rounds} rounds (slow storage, behind, check: at most two; growth, idle: one), "
             f"{options.seconds} s a load{extra}.")
 
 
@@ -51,6 +51,7 @@ def arguments():
     parser.add_argument("--keys-max", type=int, default=300_000, help="of part growth; up to 1,000,000")
     parser.add_argument("--behind-mib", type=int, default=64, help="of part behind")
     parser.add_argument("--behind-revisions", type=int, default=0, help="of part behind, in place of MiB: puts of 256 B")
+    parser.add_argument("--check-load", default="l", choices=("s", "m", "l", "xl"), help="of part check")
     parser.add_argument("--idle-seconds", type=int, default=30, help="of part idle")
     parser.add_argument("--first", action="store_true", help="both sides run before everything else (SCHED_FIFO)")
     parser.add_argument("--dir", default=tripod_cluster.ROOT / "build/bench", help="where both sides keep their data")

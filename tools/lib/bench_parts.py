@@ -1,5 +1,7 @@
 """The parts of tools/bench etcd: each measures both sides in turn and makes a table of ratios."""
 
+import os
+import re
 import statistics
 import subprocess
 import sys
@@ -190,6 +192,36 @@ def catch_up_part(options):
     return [table]
 
 
+def check_perf(members, load, seconds_max=180):
+    """What `etcdctl check perf` says; that it says FAIL is no error here."""
+    done = subprocess.run([tripod_cluster.peer("etcdctl"), "check", "perf", f"--load={load}", "--auto-compact"],
+                          capture_output=True, text=True, timeout=seconds_max, check=False,
+                          env=os.environ | members.cluster.etcdctl_environment(members.stores))
+    said = done.stdout + done.stderr
+    found = [re.search(form, said) for form in (r"hroughput (?:is|too low:) ([\d.]+) writes/s",
+                                                r"request took (?:too long: )?([\d.]+)s",
+                                                r"tddev (?:is|too high:) ([\d.]+)s")]
+    if not all(found):
+        raise tripod_cluster.ClusterError(f"etcdctl check perf: exit code {done.returncode}: {said[-500:]}")
+    return dict(zip(("throughput", "slowest", "deviation"), (float(each[1]) for each in found), strict=True))
+
+
+def check_part(options):
+    """500 clients with a connection each, 8,000 writes a second asked for, 60 s: the client takes most of the machine."""
+    table = Table("`etcdctl check perf`, to all members", "load", [
+        ("writes/s", "throughput", "{:,.0f}"), ("slowest s", "slowest", "{:.2f}"), ("stddev s", "deviation", "{:.3f}"),
+        ("CPU s / 1,000", "cpu", "{:.4f}"), ("resident MiB", "resident", "{:.0f}")])
+    for number, side in in_turn(min(options.rounds, 2)):
+        with Members(side, options.dir, 0, options.first) as members:
+            cpu, _ = members.used()
+            run = check_perf(members, options.check_load)
+            cpu = members.used()[0] - cpu
+            note(f"  round {number} {side:6} {run['throughput']:,.0f}/s, slowest {run['slowest']:.2f} s")
+            table.add(f"--load={options.check_load}", side, run | {
+                "cpu": cpu / (run["throughput"] * 60 / 1000), "resident": members.resident_mib()})
+    return [table]
+
+
 def idle_part(options):
     """Nobody asks anything."""
     table = Table("Idle, each of three members", "what", [
@@ -210,4 +242,4 @@ def idle_part(options):
 
 
 PARTS = {"loads": loads_part, "slow": slow_part, "growth": growth_part, "behind": catch_up_part,
-         "idle": idle_part}
+         "check": check_part, "idle": idle_part}
