@@ -89,6 +89,17 @@ KeyValue KeySpace::load(const IndexEntry& entry, RowId id, bool value) {
   return value ? key_value(id, db_.read(id)) : load_head(entry, id);
 }
 
+/// In the order of the file, not of the keys: each page of it is read once.
+void KeySpace::load_rows(std::vector<RowPlace>& rows, std::vector<KeyValue>& kvs) {
+  std::ranges::sort(rows, {}, &RowPlace::id);
+  auto next = rows.begin();
+  db_.read_rising([&] { return next == rows.end() ? std::nullopt : std::optional(next->id); },
+                  [&](const Row& row) {
+                    kvs[next->place] = key_value(next->id, row);
+                    ++next;
+                  });
+}
+
 KeyValue KeySpace::load_head(const IndexEntry& entry, RowId id) {
   if (id != entry.rows.back()) return key_value(id, db_.read_head(id));
   return {.key = entry.key,
@@ -139,15 +150,22 @@ grpc::Reply<RangeResponse> KeySpace::range_at(const RangeRequest& request, Revis
   }
   const bool values = !request.keys_only || request.sort_target == SortTarget::value;
   std::size_t count = 0;
+  std::vector<RowPlace> rows;  // whose values are wanted
   index_.scan(range, [&](const IndexEntry& entry) {
     const std::optional<RowId> id = entry.at(revision);
     if (!id) return true;
     ++count;
     if (response.kvs.size() >= wanted) return true;
     if (filters && !passes(request, load_head(entry, *id))) return true;
-    response.kvs.push_back(load(entry, *id, values));
+    if (values) {
+      rows.push_back({*id, response.kvs.size()});
+      response.kvs.emplace_back();
+    } else {
+      response.kvs.push_back(load_head(entry, *id));
+    }
     return true;
   });
+  load_rows(rows, response.kvs);
   response.count = static_cast<std::int64_t>(count);
   response.more = wanted == limit && count > limit;
   sort(response.kvs, request);

@@ -83,8 +83,15 @@ class KeySpace {
     Revision now() const { return begin + (changes > 0 ? 1 : 0); }
   };
 
+  /// A row, and which element of a response it becomes.
+  struct RowPlace {
+    RowId id;
+    std::size_t place;
+  };
+
   grpc::Reply<RangeResponse> range_at(const RangeRequest& request, Revision current);
   KeyValue load(const IndexEntry& entry, RowId id, bool value);
+  void load_rows(std::vector<RowPlace>& rows, std::vector<KeyValue>& kvs);
   KeyValue load_head(const IndexEntry& entry, RowId id);
   std::optional<KeyValue> current(BytesView key);
   std::size_t count(const KeyRange& range, Revision revision) const;

@@ -1,6 +1,7 @@
 #include "firmware/etcd/mvcc/state_db/state_db.h"
 
 #include <format>
+#include <limits>
 
 #include "platform/base/check.h"
 
@@ -11,6 +12,9 @@ namespace {
 constexpr std::int64_t format_version = 1;
 // Scratch that is written over is hardly ever written to the disk, unlike what is cut and grows.
 constexpr std::int64_t wal_kept_bytes = 16 * 1024 * 1024;
+
+/// Stepping over that many rows costs about as much as finding one from the root.
+constexpr std::size_t rows_skipped_max = 4;
 
 constexpr std::string_view schema = R"(
   BEGIN IMMEDIATE;
@@ -187,6 +191,31 @@ Row StateDb::read_head(RowId id) {
   read_head_.bind(1, id);
   if (!must(read_head_.step(), *this)) fatal(std::format("etcd state: row {} is missing", id));
   return row_of(read_head_, false);
+}
+
+void StateDb::read_rising(const std::function<std::optional<RowId>()>& next,
+                          const std::function<void(const Row&)>& visit) {
+  // One walk through the tree, begun anew from the root where the next row is far off.
+  std::size_t steps_left = 0;
+  for (std::optional<RowId> id = next(); id; id = next()) {
+    bool found = false;
+    while (!found && steps_left > 0 && must(scan_.step(), *this)) {
+      --steps_left;
+      found = scan_.column_int64(0) >= *id;
+    }
+    if (!found) {
+      scan_.reset();
+      scan_.bind(1, *id);
+      scan_.bind(2, std::numeric_limits<RowId>::max());
+      scan_.bind(3, std::int64_t{-1});
+      found = must(scan_.step(), *this);
+    }
+    if (!found || scan_.column_int64(0) != *id)
+      fatal(std::format("etcd state: row {} is missing", *id));
+    steps_left = rows_skipped_max;
+    visit(row_of(scan_, true));
+  }
+  scan_.reset();
 }
 
 void StateDb::scan(RowId first, RowId end, std::int64_t rows_max,

@@ -48,6 +48,10 @@ class StateDb {
   Row read(RowId id);
   /// Everything but the value: cheap for large values.
   Row read_head(RowId id);
+  /// Many rows, each of which must be there: asks `next` for an id and gives its row to `visit`,
+  /// until there is none. Ids rise; those close together cost less than by read().
+  void read_rising(const std::function<std::optional<RowId>()>& next,
+                   const std::function<void(const Row&)>& visit);
   /// Rows with `first` <= id < `end`, in order, at most `rows_max`, until `visit` says false.
   void scan(RowId first, RowId end, std::int64_t rows_max,
             const std::function<bool(RowId, const Row&)>& visit);

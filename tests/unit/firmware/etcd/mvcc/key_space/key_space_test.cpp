@@ -40,6 +40,25 @@ TEST_F(KeySpaceTest, ranges_are_half_open_and_zero_byte_means_everything) {
   EXPECT_EQ(list("b"), "b=v #1");
 }
 
+TEST_F(KeySpaceTest, rows_far_apart_and_close_together_come_in_the_order_of_keys) {
+  // Key i was written at place (7 * i) % 31, others between them, and every third once more.
+  for (int place = 0; place < 31; ++place) {
+    const int key = place * 9 % 31;  // 7 * 9 is 1 modulo 31
+    put(std::format("k{:02}", key), std::format("v{}", key));
+    for (int other = 0; other < place % 13; ++other) put("other", "x");
+  }
+  for (int key = 0; key < 31; key += 3) put(std::format("k{:02}", key), std::format("w{}", key));
+  RangeRequest request{.key = "k", .range_end = "l"};
+  const auto found = space().range(request);
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->kvs.size(), 31U);
+  for (std::size_t key = 0; key < 31; ++key) {
+    EXPECT_EQ(found->kvs[key].key, std::format("k{:02}", key));
+    EXPECT_EQ(found->kvs[key].value, std::format("{}{}", key % 3 == 0 ? 'w' : 'v', key));
+    EXPECT_EQ(found->kvs[key].version, key % 3 == 0 ? 2 : 1);
+  }
+}
+
 TEST_F(KeySpaceTest, the_past_stays_readable) {
   put("a", "1");
   put("a", "2");
