@@ -145,7 +145,12 @@ Result<std::shared_ptr<const Context>> Context::open(Side side, Options options,
         !read) {
       return std::unexpected(read.error());
     }
-    mbedtls_ssl_conf_ca_chain(&state.config, &state.authority, nullptr);
+    if (side == Side::client) {
+      mbedtls_ssl_conf_ca_chain(&state.config, &state.authority, nullptr);
+    } else {
+      // Servers verify by themselves, after the handshake: what they know already is cheap.
+      mbedtls_ssl_conf_dn_hints(&state.config, &state.authority);
+    }
   }
   if (!own.certificate_pem.empty()) {
     if (auto done = present(state, own, entropy); !done) return std::unexpected(done.error());

@@ -7,6 +7,7 @@
 #include <mbedtls/x509_crt.h>
 
 #include "platform/tls/context.h"
+#include "platform/tls/verified_chains.h"
 
 namespace tripod::tls {
 
@@ -20,6 +21,7 @@ struct Context::State {
   mbedtls_x509_crt certificate;
   mbedtls_x509_crt authority;
   mbedtls_pk_context key;
+  VerifiedChains clients;         // of servers
   std::vector<const char*> alpn;  // null-terminated, into Options
 };
 

@@ -96,7 +96,7 @@ Task<Result<>> Session::handshake() {
     }
     if (auto more = co_await wait_for_input(); !more) co_return more;
   }
-  co_return take_peer();
+  co_return take_peer(co_await async::run_on(world_.crypto_lane, [this] { return verify_peer(); }));
 }
 
 Task<Result<>> Session::wait_for_input() {
@@ -142,14 +142,26 @@ Error Session::peer_error(std::uint32_t flags) const {
                                          describe_verification(flags, dates_, server_name_))};
 }
 
-/// The handshake is done; decides whether the peer is good enough.
-Result<> Session::take_peer() {
+/// What is wrong with the peer's certificate, after the handshake. On the crypto lane.
+std::uint32_t Session::verify_peer() {
+  // The library's functions take what they do not change as if they did.
+  auto* chain = const_cast<mbedtls_x509_crt*>(mbedtls_ssl_get_peer_cert(&ssl_));
+  if (chain == nullptr) return MBEDTLS_X509_BADCERT_MISSING;
+  std::uint32_t flags = mbedtls_ssl_get_verify_result(&ssl_);
+  if (context_->side() == Context::Side::client) return flags;
+  if (context_->options().peers == PeerCertificates::none) return flags;
+  // The handshake looked at what the certificate is for, and knew no authority.
+  Context::State& state = context_->state();
+  flags &= ~std::uint32_t{MBEDTLS_X509_BADCERT_NOT_TRUSTED};
+  return flags | state.clients.verify(*chain, state.authority, dates_);
+}
+
+/// The handshake is done; decides whether the peer is good enough. `flags` as of verify_peer().
+Result<> Session::take_peer(std::uint32_t flags) {
   const mbedtls_x509_crt* certificate = mbedtls_ssl_get_peer_cert(&ssl_);
   PeerCertificates wanted = context_->options().peers;
   bool required = wanted == PeerCertificates::required ||
                   (context_->side() == Context::Side::client && wanted != PeerCertificates::none);
-  std::uint32_t flags = certificate == nullptr ? std::uint32_t{MBEDTLS_X509_BADCERT_MISSING}
-                                               : mbedtls_ssl_get_verify_result(&ssl_);
   if (required && flags != 0) {
     mbedtls_ssl_send_alert_message(&ssl_, MBEDTLS_SSL_ALERT_LEVEL_FATAL, alert_for(flags));
     send_output();

@@ -43,7 +43,8 @@ class Session final : public os::Stream, os::StreamObserver {
 
   Result<> set_up();
   Task<Result<>> wait_for_input();
-  Result<> take_peer();
+  std::uint32_t verify_peer();
+  Result<> take_peer(std::uint32_t flags);
   Error handshake_error(int code) const;
   Error peer_error(std::uint32_t flags) const;
 

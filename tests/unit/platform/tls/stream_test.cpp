@@ -1,5 +1,6 @@
 #include "platform/tls/stream.h"
 
+#include "platform/tls/context_state.h"
 #include "tests/unit/platform/tls/support.h"
 
 namespace tripod::tls {
@@ -102,6 +103,52 @@ TEST_F(TlsTest, certificate_for_the_other_side_is_refused) {
   Pair pair = shake(options(true), client);
   ASSERT_FALSE(pair.server.has_value());
   EXPECT_TRUE(pair.server.error().message.contains("key usage")) << pair.server.error().message;
+}
+
+TEST_F(TlsTest, a_client_that_comes_again_is_not_verified_anew) {
+  auto server = open(Context::Side::server, options(true));
+  auto anna = open(Context::Side::client, options(false));
+  for (int connection = 0; connection < 3; ++connection) {
+    Pair pair;
+    run(shake(world_, server, anna, "127.0.0.1", &pair));
+    ASSERT_TRUE(pair.server.has_value()) << pair.server.error().message;
+    EXPECT_EQ((*pair.server)->tls()->certificate->common_name, "anna");
+  }
+  EXPECT_EQ(server->state().clients.verifications(), 1U);
+  // Another certificate of hers is another chain, and a stranger's is refused each time.
+  Pair renewed;
+  run(shake(world_, server, open(Context::Side::client, options(false)), "127.0.0.1", &renewed));
+  EXPECT_TRUE(renewed.server.has_value());
+  EXPECT_EQ(server->state().clients.verifications(), 2U);
+  auto stranger = open(Context::Side::client, options(stranger_, false, world_.clock.wall_now()));
+  for (int connection = 0; connection < 2; ++connection) {
+    Pair pair;
+    run(shake(world_, server, stranger, "127.0.0.1", &pair));
+    EXPECT_FALSE(pair.server.has_value());
+  }
+  EXPECT_EQ(server->state().clients.verifications(), 4U);
+}
+
+TEST_F(TlsTest, a_client_known_already_is_refused_once_its_certificate_is_over) {
+  auto pair = authority_->issue(
+      {.common_name = "anna", .client = true, .lifetime = std::chrono::seconds(6)},
+      world_.clock.wall_now(), world_.entropy);
+  Options short_lived = options(false);
+  short_lived.certificate_pem = pair->certificate_pem;
+  short_lived.key_pem = pair->key_pem;
+  auto server = open(Context::Side::server, options(true));
+  auto anna = open(Context::Side::client, short_lived);
+  Pair known;
+  run(shake(world_, server, anna, "127.0.0.1", &known));
+  ASSERT_TRUE(known.server.has_value()) << known.server.error().message;
+  auto wait = [](os::World world) -> Task<void> {
+    co_await async::sleep_for(world.clock, std::chrono::seconds(8));
+  };
+  run(wait(world_));
+  Pair late;
+  run(shake(world_, server, anna, "127.0.0.1", &late));
+  ASSERT_FALSE(late.server.has_value());
+  EXPECT_TRUE(late.server.error().message.contains("expired on")) << late.server.error().message;
 }
 
 TEST_F(TlsTest, refused_client_hears_why) {
