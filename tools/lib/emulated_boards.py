@@ -53,6 +53,7 @@ class Options:
     ips: dict = None  # board's number -> its address on the segment, where it is not SEGMENT11, SEGMENT12, ...
     names: tuple = ()  # in the certificates, beside those the host reaches the boards by
     ports: tuple = FORWARDED  # of each board, forwarded from the host
+    founders: int = None  # boards that `tripod init` makes; the others' cards are insert_new_card()
     binaries: dict = None  # arch preset -> program, instead of what tools/build makes
 
 
@@ -246,6 +247,7 @@ class EmulatedCluster:
         self.admin_conf = self.folder / "admin.conf"
         self.nodes = Process("hollow-nodes", self.folder, [], self.admin_conf)
         self.stores, self.members = [], self.boards
+        self.made = {}  # by a board's row: what is on each of its images
 
     def recorded_prefix(self):
         with contextlib.suppress(OSError):
@@ -267,21 +269,26 @@ class EmulatedCluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "prefix").write_text(f"{self.prefix}\n")
         names = ",".join([*(b.address for b in self.boards), *self.options.names])
-        done = subprocess.run([str(program("tripod")), "init", "--dir", self.cards, "--boards", str(len(self.boards)),
-                               "--address", ",".join(f"{b.ip}/24" for b in self.boards), "--gateway", f"{SEGMENT}2", "--names", names],
+        founders = self.boards[:self.options.founders]
+        done = subprocess.run([str(program("tripod")), "init", "--dir", self.cards, "--boards", str(len(founders)),
+                               "--address", ",".join(f"{b.ip}/24" for b in founders), "--gateway", f"{SEGMENT}2", "--names", names],
                               capture_output=True, text=True)
         if done.returncode != 0:
             raise ClusterError(f"tripod init: {done.stderr.strip()}")
-        made = {}
-        for board in self.boards:
+        for board in founders:
             card = self.cards / board.name
-            ini = card / "tripod.ini"
-            ini.write_text(render_ini(ini.read_text(), self.overrides_of(board)))
-            if board.row.name not in made:
-                made[board.row.name] = image_command.collect(board.row.name, binary=self.binary_of(board.row))
-            image_command.write(made[board.row.name], board.image, ini, card / "pki", compress=False)
-            board.insert_card()
+            self.insert_new_card(board, (card / "tripod.ini").read_text(), card / "pki")
         self.write_client_files()
+
+    def insert_new_card(self, board, text, pki=None):
+        """A card that starts with this tripod.ini, under what the options put above it."""
+        ini = self.cards / board.name / "tripod.ini"
+        ini.parent.mkdir(exist_ok=True)
+        ini.write_text(render_ini(text, self.overrides_of(board)))
+        if board.row.name not in self.made:
+            self.made[board.row.name] = image_command.collect(board.row.name, binary=self.binary_of(board.row))
+        image_command.write(self.made[board.row.name], board.image, ini, pki, compress=False)
+        board.insert_card()
 
     def overrides_of(self, board):
         """Only the first board has a balancer to say something about."""
