@@ -259,8 +259,8 @@ Task<Result<std::string>> remove_board(Session session, std::string name) {
   co_return std::format(
       "{0}: etcd member {1} removed; the members are {2}\n"
       "Its server stops by itself and does not start again with its data: `tripod reset`, or the\n"
-      "file factory-reset on its boot partition, removes them. Do that, or destroy the card: its\n"
-      "certificates are still good, to renew themselves and to join again.\n",
+      "file factory-reset on its boot partition, removes them; a new token brings it in again.\n"
+      "Its certificates stay valid until they end, and are not renewed: destroy a lost card.\n",
       name, json::get_string(*gone, "id"), left);
 }
 
