@@ -180,6 +180,10 @@ Result<> Database::configure(const Options& options) {
       "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA busy_timeout=0;"
       "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;",
       options.exclusive ? "EXCLUSIVE" : "NORMAL", options.page_size_bytes, options.cache_kib);
+  if (options.transaction_kib > 0) {
+    pragmas += std::format("PRAGMA cache_spill={};",
+                           std::int64_t{options.transaction_kib} * 1024 / options.page_size_bytes);
+  }
   if (!options.read_only && !options.immutable) {
     if (options.incremental_vacuum) pragmas += "PRAGMA auto_vacuum=INCREMENTAL;";
     pragmas += std::format(

@@ -12,6 +12,7 @@ namespace {
 constexpr std::int64_t format_version = 1;
 // A checkpoint costs two syncs, so it comes rarely; the next start reads what is in the WAL.
 constexpr int wal_pages = 4000;
+constexpr int transaction_kib = 4 * 1024;  // of many clients, and a cut of the log beside it
 constexpr std::int64_t wal_kept_bytes = 4 * 1024 * 1024;  // what so many pages fill
 
 constexpr const char* schema =
@@ -342,6 +343,7 @@ Result<sqlite::Database> open_database(const std::string& path, const std::strin
                                                 .synchronous = sqlite::Synchronous::full,
                                                 .page_size_bytes = 1024,
                                                 .cache_kib = 256,
+                                                .transaction_kib = transaction_kib,
                                                 .checkpoint_wal_pages = wal_pages,
                                                 .wal_kept_bytes = wal_kept_bytes,
                                                 .log = true,

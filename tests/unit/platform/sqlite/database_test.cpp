@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <format>
 #include <fstream>
 
 namespace tripod::sqlite {
@@ -53,6 +54,26 @@ TEST_F(DatabaseTest, values_survive_reopening) {
   EXPECT_TRUE(select->column_blob(1).empty());
   EXPECT_TRUE(select->column_is_null(2));
   EXPECT_FALSE(*select->step());
+}
+
+TEST_F(DatabaseTest, a_large_transaction_writes_each_page_once_where_it_may_hold_them) {
+  for (const int transaction_kib : {0, 2048}) {
+    const std::string file = std::format("{}/{}.db", folder_, transaction_kib);
+    auto database = Database::open(
+        file, {.page_size_bytes = 1024, .cache_kib = 64, .transaction_kib = transaction_kib});
+    ASSERT_TRUE(database);
+    ASSERT_TRUE(database->execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB)"));
+    const auto before = std::filesystem::file_size(file + "-wal");
+    auto transaction = Transaction::begin(*database);
+    ASSERT_TRUE(transaction);
+    for (int i = 0; i < 1000; ++i) {
+      ASSERT_TRUE(database->execute("INSERT INTO t(b) VALUES(zeroblob(1000))"));
+    }
+    const bool early = std::filesystem::file_size(file + "-wal") > before;
+    EXPECT_EQ(early, transaction_kib == 0);
+    ASSERT_TRUE(transaction->commit());
+    EXPECT_EQ(*database->query_int64("SELECT count(*) FROM t"), 1000);
+  }
 }
 
 TEST_F(DatabaseTest, a_transaction_that_is_not_committed_leaves_nothing) {
