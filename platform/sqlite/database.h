@@ -45,8 +45,8 @@ struct Options {
   Synchronous synchronous = Synchronous::full;
   int page_size_bytes = 4096;  // of a new file
   int cache_kib = 512;         // page cache, the bound on this connection's memory
-  /// What one transaction may hold above that. Where it holds more, its pages go to the WAL early;
-  /// and when one of those changes again, SQLite reads and writes again the frame of each behind it.
+  /// What one transaction may hold instead. Of one that is larger, pages go to the WAL early; and
+  /// when such a page changes again, SQLite reads and writes anew the frame of each behind it.
   int transaction_kib = 0;
   int checkpoint_wal_pages = 1000;  // automatic checkpoint on commit; 0 leaves it to checkpoint()
   std::int64_t wal_kept_bytes = 1 << 20;  // the WAL file is cut to this after a checkpoint
