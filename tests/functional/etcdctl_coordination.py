@@ -134,9 +134,9 @@ def test_make_mirror(t):
 
 
 def test_check_perf(t):
-    # It puts for a minute, whatever the load: here 500 clients that want to write 8,000 times a second. What it measures
-    # depends on the machine; that it comes to a verdict, and that it tidies up, do not.
-    done = t.etcdctl("check", "perf", "--load=l", "--prefix=/perf/", "--auto-compact", timeout=240, check=False)
+    # It puts for a minute, whatever the load. What it measures depends on the machine; its verdict, and that it tidies
+    # up, do not.
+    done = t.etcdctl("check", "perf", "--load=s", "--prefix=/perf/", "--auto-compact", timeout=150, check=False)
     assert "PASS" in done.out or "FAIL: " in done.out, done
     assert "error" not in (done.out + done.err).lower(), done
     assert keys_under(t, "/perf/") == []
