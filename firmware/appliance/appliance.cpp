@@ -7,7 +7,7 @@
 #include "firmware/appliance/server.h"
 #include "firmware/appliance/slot_trial.h"
 #include "firmware/appliance/status_screen.h"
-#include "platform/boards/net/mdns_responder.h"
+#include "platform/boards/net/mdns/mdns_responder.h"
 #include "platform/boards/net/network_setup.h"
 #include "platform/boards/supervise/watchdog.h"
 #include "platform/boards/system/machine_state.h"

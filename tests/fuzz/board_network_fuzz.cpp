@@ -9,10 +9,10 @@
 #include "platform/base/check.h"
 #include "platform/boards/disk/partition_table.h"
 #include "platform/boards/disk/superblock.h"
-#include "platform/boards/net/address_claim.h"
-#include "platform/boards/net/dhcp_client.h"
-#include "platform/boards/net/mdns_message.h"
-#include "platform/boards/net/route_message.h"
+#include "platform/boards/net/address/address_claim.h"
+#include "platform/boards/net/dhcp/dhcp_client.h"
+#include "platform/boards/net/mdns/mdns_message.h"
+#include "platform/boards/net/route/route_message.h"
 #include "platform/boards/time/sntp.h"
 
 namespace {

@@ -6,7 +6,7 @@
 
 #include "platform/base/result.h"
 #include "platform/boards/net/ip.h"
-#include "platform/boards/net/route_message.h"
+#include "platform/boards/net/route/route_message.h"
 
 namespace tripod::boards {
 

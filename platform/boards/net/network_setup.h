@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "platform/base/log.h"
-#include "platform/boards/net/address_guard.h"
-#include "platform/boards/net/dhcp_session.h"
+#include "platform/boards/net/address/address_guard.h"
+#include "platform/boards/net/dhcp/dhcp_session.h"
 #include "platform/boards/net/network_plan.h"
-#include "platform/boards/net/route_socket.h"
+#include "platform/boards/net/route/route_socket.h"
 
 namespace tripod::boards {
 

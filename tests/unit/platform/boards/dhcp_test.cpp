@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "platform/boards/net/dhcp_client.h"
+#include "platform/boards/net/dhcp/dhcp_client.h"
 
 namespace tripod::boards {
 namespace {

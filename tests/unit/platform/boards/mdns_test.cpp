@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "platform/boards/net/mdns_message.h"
+#include "platform/boards/net/mdns/mdns_message.h"
 
 namespace tripod::boards {
 namespace {

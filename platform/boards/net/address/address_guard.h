@@ -4,9 +4,9 @@
 #include <functional>
 #include <memory>
 
-#include "platform/boards/net/address_claim.h"
+#include "platform/boards/net/address/address_claim.h"
 #include "platform/boards/net/packet_socket.h"
-#include "platform/boards/net/route_message.h"
+#include "platform/boards/net/route/route_message.h"
 #include "platform/linux/loop.h"
 
 namespace tripod::boards {

@@ -1,4 +1,4 @@
-#include "platform/boards/net/mdns_message.h"
+#include "platform/boards/net/mdns/mdns_message.h"
 
 namespace tripod::boards {
 namespace {

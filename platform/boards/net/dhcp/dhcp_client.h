@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "platform/base/time.h"
-#include "platform/boards/net/dhcp_message.h"
+#include "platform/boards/net/dhcp/dhcp_message.h"
 
 namespace tripod::boards {
 

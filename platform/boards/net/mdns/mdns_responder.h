@@ -5,7 +5,7 @@
 #include <functional>
 #include <memory>
 
-#include "platform/boards/net/mdns_message.h"
+#include "platform/boards/net/mdns/mdns_message.h"
 #include "platform/boards/system/files.h"
 #include "platform/linux/loop.h"
 

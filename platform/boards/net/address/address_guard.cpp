@@ -1,4 +1,4 @@
-#include "platform/boards/net/address_guard.h"
+#include "platform/boards/net/address/address_guard.h"
 
 #include <linux/filter.h>
 #include <linux/if_ether.h>

@@ -1,4 +1,4 @@
-#include "platform/boards/net/dhcp_session.h"
+#include "platform/boards/net/dhcp/dhcp_session.h"
 
 #include <arpa/inet.h>
 #include <linux/filter.h>

@@ -1,4 +1,4 @@
-#include "platform/boards/net/address_claim.h"
+#include "platform/boards/net/address/address_claim.h"
 
 #include <algorithm>
 #include <format>

@@ -1,4 +1,4 @@
-#include "platform/boards/net/mdns_responder.h"
+#include "platform/boards/net/mdns/mdns_responder.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "platform/boards/net/dhcp_client.h"
+#include "platform/boards/net/dhcp/dhcp_client.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "platform/boards/net/dhcp_message.h"
+#include "platform/boards/net/dhcp/dhcp_message.h"
 
 #include <algorithm>
 #include <cstring>

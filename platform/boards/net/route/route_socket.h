@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "platform/base/result.h"
-#include "platform/boards/net/route_message.h"
+#include "platform/boards/net/route/route_message.h"
 #include "platform/boards/system/files.h"
 #include "platform/linux/loop.h"
 

@@ -1,4 +1,4 @@
-#include "platform/boards/net/route_socket.h"
+#include "platform/boards/net/route/route_socket.h"
 
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>

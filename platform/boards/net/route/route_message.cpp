@@ -1,4 +1,4 @@
-#include "platform/boards/net/route_message.h"
+#include "platform/boards/net/route/route_message.h"
 
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>

@@ -5,9 +5,9 @@
 #include <functional>
 #include <memory>
 
-#include "platform/boards/net/dhcp_client.h"
+#include "platform/boards/net/dhcp/dhcp_client.h"
 #include "platform/boards/net/packet_socket.h"
-#include "platform/boards/net/route_message.h"
+#include "platform/boards/net/route/route_message.h"
 #include "platform/linux/loop.h"
 
 namespace tripod::boards {
