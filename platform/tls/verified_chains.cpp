@@ -5,7 +5,7 @@
 namespace tripod::tls {
 namespace {
 
-/// What a certificate ends with is in its own length, so these bytes are of no other chain.
+/// Each certificate begins with its own length (DER), so no other chain has these bytes.
 Bytes digest_of(const mbedtls_x509_crt& chain) {
   Sha256 hash;
   for (const mbedtls_x509_crt* each = &chain; each != nullptr; each = each->next) {

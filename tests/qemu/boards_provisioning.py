@@ -38,7 +38,7 @@ def expect_four(t):
     t.eventually("board-4 votes and serves", lambda: t.cluster.alive(board) and members(t).get("board-4") and board.ready(),
                  BACK_SECONDS, 2)
     # No certificate that a board has signed for itself names the address by which the host reaches it.
-    members_agree(t, 4, "--insecure-skip-tls-verify")
+    members_agree(t, "--insecure-skip-tls-verify")
 
 
 def write_at(t, board, prefix, count=10):

@@ -15,11 +15,11 @@ def cut_power(t, boards):
         t.eventually(f"{board.name}'s card is without power", lambda b=board: b.statistics()["power_cuts"] > cuts[b], 10)
 
 
-def members_agree(t, count=3, *flags):
-    """At one revision, since leases go on being renewed."""
+def members_agree(t, *flags):
+    """All boards', at one revision, since leases go on being renewed. `flags`: of etcdctl."""
     revision = t.etcdctl("get", "nothing", "-w", "json", *PATIENCE, *flags, timeout=120).json()["header"]["revision"]
 
     def same():
         answer = t.etcdctl("endpoint", "hashkv", f"--rev={revision}", "-w", "json", *PATIENCE, *flags, timeout=120).json()
-        return len(answer) == count and len({(e["HashKV"]["hash"], e["HashKV"]["compact_revision"]) for e in answer}) == 1
+        return len(answer) == len(t.cluster.boards) and len({(e["HashKV"]["hash"], e["HashKV"]["compact_revision"]) for e in answer}) == 1
     t.eventually("the members' hashes agree", same, 120, 1)
