@@ -70,10 +70,15 @@ struct Options {
   /// what is lost.
   Duration state_commit_interval = std::chrono::seconds(30);
   std::size_t state_commit_bytes = 1024 * 1024;
+  /// What a compaction does at most before others have their turn, in entries of the index or rows.
+  std::size_t compaction_slice_work_max = 10'000;
   /// Entries that stay in the log behind the applied index, for members that were away; fewer when
-  /// they are large.
-  std::uint64_t log_entries_kept = 50'000;
-  std::size_t log_bytes_kept = 64 * 1024 * 1024;
+  /// they are large. For followers that answer, only slowly, the leader keeps more of them.
+  std::uint64_t log_entries_kept = 10'000;
+  std::size_t log_bytes_kept = 8 * 1024 * 1024;
+  std::size_t log_bytes_max = 64 * 1024 * 1024;
+  /// In what portions raft.db gets space back from entries that went.
+  std::size_t log_segment_bytes = 512 * std::size_t{1024};
   /// Once state.db-scratch holds more, writes wait for a moment so that it begins anew; it is moved
   /// into the file each time that a quarter of it was written.
   std::size_t wal_bytes_max = 8 * 1024 * 1024;

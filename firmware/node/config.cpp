@@ -45,7 +45,7 @@ constexpr ini::Key keys[] = {
     {"etcd", "force-new-cluster", Kind::boolean, "false"},
     {"etcd", "strict-reconfig-check", Kind::boolean, "true"},
     {"etcd", "max-learners", Kind::integer, "1", 1, 32},
-    {"etcd", "snapshot-catchup-entries", Kind::integer, "50000", 100, 10'000'000},
+    {"etcd", "snapshot-catchup-entries", Kind::integer, "10000", 100, 10'000'000},
     {"etcd", "heartbeat-interval", Kind::integer, "100", 10, 10'000},
     {"etcd", "election-timeout", Kind::integer, "1000", 50, 50'000},
     {"etcd", "quota-backend-bytes", Kind::integer, "0", -1, std::int64_t{1} << 40},

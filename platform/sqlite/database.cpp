@@ -175,10 +175,11 @@ Result<> Database::configure(const Options& options) {
   sqlite3_limit(handle_, SQLITE_LIMIT_LENGTH, limits.value_bytes_max);
   sqlite3_limit(handle_, SQLITE_LIMIT_SQL_LENGTH, limits.statement_bytes_max);
   sqlite3_limit(handle_, SQLITE_LIMIT_ATTACHED, 0);
+  // Debian's SQLite would write zeros over what is freed.
   std::string pragmas = std::format(
       "PRAGMA locking_mode={}; PRAGMA page_size={}; PRAGMA cache_size=-{}; PRAGMA mmap_size=0;"
       "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA busy_timeout=0;"
-      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;",
+      "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA secure_delete=OFF;",
       options.exclusive ? "EXCLUSIVE" : "NORMAL", options.page_size_bytes, options.cache_kib);
   if (options.transaction_kib > 0) {
     pragmas += std::format("PRAGMA cache_spill={};",

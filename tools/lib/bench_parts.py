@@ -197,7 +197,7 @@ CHECK_SECONDS = 60  # whatever the load
 
 def check_perf(members, load, seconds_max=180):
     """What `etcdctl check perf` says; that it says FAIL is no error here."""
-    done = subprocess.run([tripod_cluster.peer("etcdctl"), "check", "perf", f"--load={load}"],
+    done = subprocess.run([tripod_cluster.peer("etcdctl"), "check", "perf", f"--load={load}", "--auto-compact"],
                           capture_output=True, text=True, timeout=seconds_max, check=False,
                           env=os.environ | members.cluster.etcdctl_environment(members.stores))
     said = done.stdout + done.stderr

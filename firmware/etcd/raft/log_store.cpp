@@ -3,62 +3,41 @@
 #include <format>
 
 #include "firmware/etcd/raft/codec.h"
+#include "firmware/etcd/raft/log_rows.h"
+#include "firmware/etcd/raft/log_segments.h"
 #include "platform/base/check.h"
 #include "platform/sqlite/database.h"
 
 namespace tripod::etcd::raft {
 namespace {
 
-constexpr std::int64_t format_version = 1;
-// A checkpoint costs two syncs, so it comes rarely; the next start reads what is in the WAL.
-constexpr int wal_pages = 4000;
+constexpr std::int64_t format_version = 2;
+/// One table of entries, and none up to base_index in it: one segment of today's.
+constexpr std::int64_t format_without_segments = 1;
+// A checkpoint costs two syncs and writes each page that changed once more, so it comes rarely: the
+// pages of segments that were emptied meanwhile have been used again, several times under load.
+// The next start reads what is in the WAL.
+constexpr int wal_pages = 32'000;
 constexpr int transaction_kib = 4 * 1024;  // of many clients, and a cut of the log beside it
-constexpr std::int64_t wal_kept_bytes = 4 * 1024 * 1024;  // what so many pages fill
+constexpr std::int64_t wal_kept_bytes = 32 * 1024 * 1024;  // what so many pages fill
 
 constexpr const char* schema =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE hard_state(id INTEGER PRIMARY KEY CHECK(id = 0), term INTEGER NOT NULL,"
-    " vote INTEGER NOT NULL, commit_index INTEGER NOT NULL, sum INTEGER NOT NULL);"
-    "CREATE TABLE entries(idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, type INTEGER NOT NULL,"
-    " sum INTEGER NOT NULL, data BLOB NOT NULL);";
-
-/// SQLite has no unsigned integers; identifiers use all 64 bits.
-std::int64_t stored(std::uint64_t value) {
-  return static_cast<std::int64_t>(value);
-}
-std::uint64_t loaded(std::int64_t value) {
-  return static_cast<std::uint64_t>(value);
-}
-
-/// SQLite does not check the content of its pages; flash and cables do fail.
-std::int64_t sum_of(std::initializer_list<std::uint64_t> numbers, BytesView data = {}) {
-  std::uint64_t hash = fnv1a(data);
-  for (std::uint64_t number : numbers) {
-    hash = (hash ^ number) * 0x100000001b3ULL;
-    hash ^= hash >> 32U;
-  }
-  return static_cast<std::int64_t>(hash & 0xffffffffU);
-}
-
-std::int64_t sum_of(const Entry& entry) {
-  return sum_of({entry.index.value, entry.term.value, static_cast<std::uint64_t>(entry.type)},
-                entry.view());
-}
+    " vote INTEGER NOT NULL, commit_index INTEGER NOT NULL, sum INTEGER NOT NULL);";
 
 std::int64_t sum_of(const HardState& state) {
-  return sum_of({state.term.value, state.vote.value, state.commit.value});
+  return sum_of_row({state.term.value, state.vote.value, state.commit.value});
 }
 
 }  // namespace
 
 struct LogStore::Implementation {
-  explicit Implementation(sqlite::Database opened) : database(std::move(opened)) {}
+  Implementation(sqlite::Database opened, std::size_t segment_bytes)
+      : database(std::move(opened)), segments(database, segment_bytes) {}
 
   sqlite::Database database;
-  sqlite::Statement insert_entry;
-  sqlite::Statement cut_entries;
-  sqlite::Statement compact_entries;
-  sqlite::Statement select_entries;
+  LogSegments segments;
   sqlite::Statement write_hard_state;
   sqlite::Statement write_meta;
   Recovered recovered;
@@ -76,11 +55,6 @@ struct LogStore::Implementation {
       const char* sql;
     };
     const Wanted all[] = {
-        {&insert_entry, "INSERT INTO entries(idx, term, type, sum, data) VALUES(?, ?, ?, ?, ?)"},
-        {&cut_entries, "DELETE FROM entries WHERE idx >= ?"},
-        {&compact_entries, "DELETE FROM entries WHERE idx <= ?"},
-        {&select_entries,
-         "SELECT idx, term, type, sum, data FROM entries WHERE idx BETWEEN ? AND ? ORDER BY idx"},
         {&write_hard_state, "REPLACE INTO hard_state VALUES(0, ?, ?, ?, ?)"},
         {&write_meta, "REPLACE INTO meta VALUES(?, ?)"},
     };
@@ -125,6 +99,7 @@ struct LogStore::Implementation {
     auto transaction = sqlite::Transaction::begin(database);
     if (!transaction) return std::unexpected(std::move(transaction.error()));
     if (auto done = database.execute(schema); !done) return done;
+    if (auto done = segments.create(); !done) return done;
     if (auto done = prepare(); !done) return done;
     const std::pair<std::string_view, std::int64_t> rows[] = {
         {"format", format_version},
@@ -150,7 +125,7 @@ struct LogStore::Implementation {
       }
       return refuse("this is not the Raft log of a tripod member");
     }
-    if (*format != format_version) {
+    if (*format != format_version && *format != format_without_segments) {
       return refuse(std::format("format {} is unknown, this release writes format {}", *format,
                                 format_version));
     }
@@ -173,20 +148,15 @@ struct LogStore::Implementation {
     return {};
   }
 
-  Result<Entry> entry_of_row() {
-    Entry entry;
-    entry.index = {loaded(select_entries.column_int64(0))};
-    entry.term = {loaded(select_entries.column_int64(1))};
-    std::int64_t type = select_entries.column_int64(2);
-    if (type != 0 && type != 1)
-      return corrupt(std::format("entry {}: type {}", entry.index.value, type));
-    entry.type = static_cast<EntryType>(type);
-    BytesView data = select_entries.column_blob(4);
-    if (!data.empty()) entry.data = share(Bytes(data));
-    if (select_entries.column_int64(3) != sum_of(entry)) {
-      return corrupt(std::format("entry {} does not match its checksum", entry.index.value));
+  /// After verify(): a file of an earlier format becomes one of this.
+  Result<> adopt() {
+    if (auto done = prepare(); !done) return done;
+    auto format = meta("format");
+    if (!format) return std::unexpected(std::move(format.error()));
+    if (*format != format_version) {
+      if (auto done = set_meta("format", format_version); !done) return done;
     }
-    return entry;
+    return segments.open();
   }
 
   Result<> recover_meta() {
@@ -221,33 +191,24 @@ struct LogStore::Implementation {
   Result<> recover_entries() {
     recovered.last = recovered.base.index;
     Term term = recovered.base.term;
-    select_entries.bind(1, std::int64_t{0});
-    select_entries.bind(2, INT64_MAX);
-    for (;;) {
-      auto row = select_entries.step();
-      if (!row) return std::unexpected(std::move(row.error()));
-      if (!*row) break;
-      auto entry = entry_of_row();
-      if (!entry) {
-        select_entries.reset();
-        return std::unexpected(std::move(entry.error()));
-      }
-      if (entry->index != recovered.last.next() || entry->term < term) {
-        select_entries.reset();
-        return corrupt(std::format("entry {} of term {} follows entry {} of term {}",
-                                   entry->index.value, entry->term.value, recovered.last.value,
-                                   term.value));
-      }
-      if (recovered.term_runs.empty() || entry->term != term) {
-        recovered.term_runs.push_back({entry->index, entry->term});
-      }
-      term = entry->term;
-      recovered.last = entry->index;
-      if (entry->type == EntryType::conf_change && entry->index > recovered.conf_state.index) {
-        recovered.conf_changes.push_back(entry->index);
-      }
-    }
-    select_entries.reset();
+    auto visited = segments.visit(
+        recovered.base.index.next(), {INT64_MAX}, [&](const Entry& entry) -> Result<bool> {
+          if (entry.index != recovered.last.next() || entry.term < term) {
+            return corrupt(std::format("entry {} of term {} follows entry {} of term {}",
+                                       entry.index.value, entry.term.value, recovered.last.value,
+                                       term.value));
+          }
+          if (recovered.term_runs.empty() || entry.term != term) {
+            recovered.term_runs.push_back({entry.index, entry.term});
+          }
+          term = entry.term;
+          recovered.last = entry.index;
+          if (entry.type == EntryType::conf_change && entry.index > recovered.conf_state.index) {
+            recovered.conf_changes.push_back(entry.index);
+          }
+          return true;
+        });
+    if (!visited) return visited;
     const HardState& hard = recovered.hard_state;
     if (term > hard.term)
       return corrupt(std::format("entries of term {} beyond term {}", term.value, hard.term.value));
@@ -262,18 +223,12 @@ struct LogStore::Implementation {
           std::format("entry {} for a log from {} to {}", first.value, base.next().value,
                       last.value));
     if (first <= last) {
-      cut_entries.bind(1, stored(first.value));
-      if (auto done = cut_entries.run(); !done) return done;
+      if (auto done = segments.cut(first); !done) return done;
     }
     LogIndex index = first;
     for (const Entry& entry : entries) {
       CHECK(entry.index == index);
-      insert_entry.bind(1, stored(entry.index.value));
-      insert_entry.bind(2, stored(entry.term.value));
-      insert_entry.bind(3, static_cast<std::int64_t>(entry.type));
-      insert_entry.bind(4, sum_of(entry));
-      insert_entry.bind_blob(5, entry.view());
-      if (auto done = insert_entry.run(); !done) return done;
+      if (auto done = segments.append(entry); !done) return done;
       last = index;
       index = index.next();
     }
@@ -289,12 +244,15 @@ struct LogStore::Implementation {
   Result<> compact(LogIndex index) {
     if (index <= base) return {};
     CHECK(index <= last);
-    auto term =
-        database.query_int64(std::format("SELECT term FROM entries WHERE idx = {}", index.value));
-    if (!term) return std::unexpected(std::move(term.error()));
-    compact_entries.bind(1, stored(index.value));
-    if (auto done = compact_entries.run(); !done) return done;
-    return set_base({index, {loaded(*term)}});
+    std::optional<Term> term;
+    auto visited = segments.visit(index, index, [&](const Entry& entry) -> Result<bool> {
+      term = entry.term;
+      return true;
+    });
+    if (!visited) return visited;
+    if (!term) return corrupt(std::format("entry {} is missing", index.value));
+    if (auto done = segments.release(index); !done) return done;
+    return set_base({index, *term});
   }
 
   Result<> commit(const PersistBatch& batch) {
@@ -306,7 +264,7 @@ struct LogStore::Implementation {
 
   Result<> write(const PersistBatch& batch) {
     if (batch.reset) {
-      if (auto done = database.execute("DELETE FROM entries"); !done) return done;
+      if (auto done = segments.clear(); !done) return done;
       if (auto done = set_base(*batch.reset); !done) return done;
       last = batch.reset->index;
     }
@@ -362,7 +320,7 @@ Result<std::optional<Identity>> LogStore::owner(const std::string& path, const s
   auto tables = database->query_int64("SELECT count(*) FROM sqlite_schema");
   if (!tables) return std::unexpected(std::move(tables.error()));
   if (*tables == 0) return std::nullopt;
-  Implementation self(std::move(*database));
+  Implementation self(std::move(*database), 0);
   auto founded = self.database.query_int64("SELECT 1 FROM meta WHERE name = 'conf_state'");
   if (!founded && founded.error() == ErrorCode::not_found) return std::nullopt;
   auto cluster = self.meta("cluster");
@@ -373,16 +331,16 @@ Result<std::optional<Identity>> LogStore::owner(const std::string& path, const s
 }
 
 Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
-                                Identity identity) {
+                                Identity identity, std::size_t segment_bytes) {
   CHECK(identity.member != nobody);
   auto database = open_database(path, vfs);
   if (!database) return std::unexpected(std::move(database.error()));
-  auto implementation = std::make_unique<Implementation>(std::move(*database));
+  auto implementation = std::make_unique<Implementation>(std::move(*database), segment_bytes);
   Implementation& self = *implementation;
   auto tables = self.database.query_int64("SELECT count(*) FROM sqlite_schema");
   if (!tables) return std::unexpected(std::move(tables.error()));
   Result<> done = *tables == 0 ? self.create(identity) : self.verify(identity);
-  if (done && *tables != 0) done = self.prepare();
+  if (done && *tables != 0) done = self.adopt();
   if (done) done = self.recover_meta();
   if (done) done = self.recover_entries();
   if (!done) return std::unexpected(std::move(done.error()));
@@ -413,10 +371,12 @@ Result<> LogStore::append(const PersistBatch& batch) {
   if (self.failed) return fail(ErrorCode::io, self.database.path() + ": an earlier write failed");
   LogIndex base = self.base;
   LogIndex last = self.last;
+  LogSegments::Mark segments = self.segments.mark();
   auto done = self.commit(batch);
   if (!done) {
     self.base = base;
     self.last = last;
+    self.segments.rolled_back_to(std::move(segments));
     self.failed = done.error() != ErrorCode::no_space;
   }
   return done;
@@ -426,22 +386,15 @@ Result<std::vector<Entry>> LogStore::read(LogIndex first, LogIndex last, std::si
   Implementation& self = *implementation_;
   std::vector<Entry> entries;
   std::size_t bytes = 0;
-  self.select_entries.bind(1, stored(first.value));
-  self.select_entries.bind(2, stored(last.value));
-  for (;;) {
-    auto row = self.select_entries.step();
-    if (!row) return std::unexpected(std::move(row.error()));
-    if (!*row) break;
-    auto entry = self.entry_of_row();
-    if (!entry) {
-      self.select_entries.reset();
-      return std::unexpected(std::move(entry.error()));
-    }
-    bytes += entry->size_bytes();
-    if (!entries.empty() && bytes > bytes_max) break;
-    entries.push_back(std::move(*entry));
-  }
-  self.select_entries.reset();
+  // What is compacted may still be there.
+  auto visited = self.segments.visit(
+      std::max(first, self.base.next()), last, [&](Entry entry) -> Result<bool> {
+        bytes += entry.size_bytes();
+        if (!entries.empty() && bytes > bytes_max) return false;
+        entries.push_back(std::move(entry));
+        return true;
+      });
+  if (!visited) return std::unexpected(std::move(visited.error()));
   return entries;
 }
 

@@ -30,8 +30,10 @@ class LogStore {
  public:
   /// Opens or creates `path`. Fails with invalid when the file belongs to another member or cluster
   /// or has an unknown format, corrupt when it contradicts itself, else with what SQLite says.
-  /// `vfs`: os::Storage::vfs_name().
-  static Result<LogStore> open(const std::string& path, const std::string& vfs, Identity identity);
+  /// `vfs`: os::Storage::vfs_name(). Compacted entries give their space back in segments of
+  /// `segment_bytes`.
+  static Result<LogStore> open(const std::string& path, const std::string& vfs, Identity identity,
+                               std::size_t segment_bytes);
   LogStore(LogStore&&) noexcept;
   LogStore& operator=(LogStore&&) noexcept;
   ~LogStore();

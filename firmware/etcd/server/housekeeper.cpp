@@ -91,10 +91,20 @@ void Housekeeper::compact() {
     compacted();
     return;
   }
-  if (!resting_) store_.space().compact_some(compaction_work_per_slice);
+  if (!resting_) compact_slice();
   if (store_.db().uncommitted_bytes() >= options_.state_commit_bytes) commit();
   compact_timer_ =
       world_.clock.call_at(world_.clock.now() + compaction_pause, [this] { compact(); });
+}
+
+void Housekeeper::compact_slice() {
+  const MonotonicTime end = world_.clock.now() + compaction_slice;
+  std::size_t left = options_.compaction_slice_work_max;
+  while (left > 0) {
+    const std::size_t step = std::min(left, compaction_work_per_step);
+    if (store_.space().compact_some(step) || world_.clock.now() >= end) return;
+    left -= step;
+  }
 }
 
 void Housekeeper::compacted() {
@@ -204,20 +214,39 @@ void Housekeeper::count_entry(std::uint64_t index, std::size_t bytes) {
   if (bytes_since_mark_ < mark_bytes) return;
   bytes_since_mark_ = 0;
   log_marks_.push_back(index);
-  if (log_marks_.size() > options_.log_bytes_kept / mark_bytes) log_marks_.pop_front();
+  const std::size_t wanted = std::max(options_.log_bytes_kept, options_.log_bytes_max) / mark_bytes;
+  if (log_marks_.size() > wanted) log_marks_.pop_front();
+}
+
+std::uint64_t Housekeeper::log_mark(std::size_t bytes) const {
+  const std::size_t marks = bytes / mark_bytes;
+  return marks == 0 || log_marks_.size() < marks ? 0 : log_marks_[log_marks_.size() - marks];
+}
+
+std::uint64_t Housekeeper::replicated() const {
+  std::uint64_t least = replica_.raft().status().last.index.value;
+  for (const auto& [id, progress] : replica_.raft().progress()) {
+    if (progress.state == raft::Replication::snapshot) continue;
+    if (world_.clock.now() - progress.last_active > follower_patience) continue;
+    least = std::min(least, progress.match.value);
+  }
+  return least;
 }
 
 void Housekeeper::truncate_log(std::uint64_t durable) {
   if (paused_) return;
   const raft::Status status = replica_.raft().status();
-  // Every member keeps the same: any of them may lead next. Who lags further gets the state.
+  // Any member may lead next, so each keeps about the same. Who lags further gets the state.
   std::uint64_t keep_from =
       durable > options_.log_entries_kept ? durable - options_.log_entries_kept : 0;
   std::uint64_t least = options_.log_entries_kept / 10;
-  if (log_marks_.size() * mark_bytes >= options_.log_bytes_kept && log_marks_.front() > keep_from) {
-    keep_from = std::min(durable, log_marks_.front());
+  if (const std::uint64_t mark = log_mark(options_.log_bytes_kept); mark > keep_from) {
+    keep_from = mark;
     least = 1;
   }
+  keep_from = std::min(keep_from, replicated());
+  keep_from = std::max(keep_from, log_mark(options_.log_bytes_max));
+  keep_from = std::min(keep_from, durable);
   if (log_wanted_from) keep_from = std::min(keep_from, log_wanted_from().value_or(keep_from));
   // Not for a few entries: each cut is a write.
   if (keep_from < status.first.value + least) return;

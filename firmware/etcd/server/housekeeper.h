@@ -23,8 +23,12 @@ namespace tripod::etcd {
 
 class Housekeeper {
  public:
-  static constexpr std::size_t compaction_work_per_slice = 200;
-  static constexpr Duration compaction_pause = Milliseconds(10);
+  /// Two thirds of the time are for those who ask, and nobody waits longer than a slice.
+  static constexpr Duration compaction_slice = Milliseconds(4);
+  static constexpr Duration compaction_pause = Milliseconds(8);
+  static constexpr std::size_t compaction_work_per_step = 100;
+  /// A follower that was silent for longer is away.
+  static constexpr Duration follower_patience = std::chrono::seconds(5);
   static constexpr Duration disk_interval = std::chrono::seconds(2);
   static constexpr int vacuum_pages_per_slice = 32;
   static constexpr Duration vacuum_pause = Milliseconds(5);
@@ -64,6 +68,7 @@ class Housekeeper {
   Housekeeper(const os::World& world, const Options& options, Store& store, Replica& replica,
               metrics::Registry& metrics, sqlite::Database checkpointer);
   void compact();
+  void compact_slice();
   void compacted();
   void vacuum();
   void vacuum_soon(Duration pause);
@@ -73,6 +78,10 @@ class Housekeeper {
   void checkpoint();
   void checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
   void truncate_log(std::uint64_t durable);
+  /// Where the newest `bytes` of the log began, about; 0 when it has fewer, or that is not known.
+  std::uint64_t log_mark(std::size_t bytes) const;
+  /// The entries up to here are with every follower that still answers.
+  std::uint64_t replicated() const;
   void look_at_disk();
   void run_on_lane(os::Callback work, os::Callback done);
 

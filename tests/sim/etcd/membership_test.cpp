@@ -262,6 +262,7 @@ TEST_F(LaggardTest, a_laggard_is_sent_a_snapshot_while_writes_go_on) {
   const std::size_t writer = (behind + 1) % 3;
   ASSERT_EQ(put(writer, "early", "1"), "");
   cluster_.crash(behind);
+  cluster_.run_for(seconds(10));  // a shorter silence is slowness
   write_much(writer);
   cluster_.start(behind);
   ASSERT_EQ(put(writer, "late", "2"), "");
@@ -273,6 +274,23 @@ TEST_F(LaggardTest, a_laggard_is_sent_a_snapshot_while_writes_go_on) {
   cluster_.start(behind);
   ASSERT_EQ(put(behind, "again", "3"), "");
   EXPECT_TRUE(equal({0, 1, 2}));
+}
+
+TEST_F(LaggardTest, a_follower_that_is_only_slow_is_sent_entries) {
+  const std::size_t leader = cluster_.leader();
+  const std::size_t slow = (leader + 1) % 3;
+  cluster_.board(slow).set_disk_latency(Milliseconds(400), Milliseconds(600));
+  std::size_t furthest = 0;
+  for (std::size_t i = 0; i < writes; ++i) {
+    ASSERT_EQ(put(leader, std::format("k{}", i % 40), Bytes(1000, 'v') + std::to_string(i)), "");
+    furthest = std::max<std::size_t>(
+        furthest, static_cast<std::size_t>(cluster_.member(leader).revision() -
+                                           cluster_.member(slow).revision()));
+  }
+  EXPECT_GT(furthest, 30U) << "more than the log keeps for those who are away";
+  ASSERT_EQ(cluster_.leader(), leader);
+  EXPECT_TRUE(equal({0, 1, 2}));
+  EXPECT_EQ(cluster_.member(slow).installed_snapshots(), 0U);
 }
 
 TEST_F(LaggardTest, a_new_member_begins_with_a_snapshot) {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Timing timing{Milliseconds(50), Milliseconds(300), Milliseconds(150)};
 constexpr std::size_t piece_bytes = 400;
+constexpr std::size_t segment_bytes = 1024;
 
 Limits small_limits() {
   Limits limits;
@@ -67,7 +68,7 @@ Moment Node::moment() {
 void Node::start() {
   CHECK(!up());
   board_.power_on();
-  auto opened = LogStore::open("raft.db", board_.disk().vfs_name(), {1, id_});
+  auto opened = LogStore::open("raft.db", board_.disk().vfs_name(), {1, id_}, segment_bytes);
   if (!opened) {
     checker_.violated(std::format("{} does not start: {}", id_.value, opened.error().to_string()));
     return;

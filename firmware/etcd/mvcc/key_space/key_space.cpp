@@ -60,8 +60,7 @@ KeySpace::KeySpace(StateDb& db, LeaseBook& leases) : db_(db), leases_(leases) {
 
 void KeySpace::reload() {
   index_ = KeyIndex();
-  compacting_to_ = -1;
-  compact_cursor_.clear();
+  compaction_.reset();
   RowId last = 0;
   db_.scan_heads(0, std::numeric_limits<RowId>::max(), [&](RowId id, const Row& row) {
     IndexEntry& entry = index_.obtain(row.key);
@@ -447,15 +446,24 @@ grpc::Reply<CompactionResponse> KeySpace::compact(Revision revision) {
 
 bool KeySpace::compact_some(std::size_t work_max) {
   if (!compacting()) return true;
-  if (compacting_to_ == -1) {
-    compacting_to_ = compact_revision_;
-    compact_cursor_.clear();
+  if (!compaction_) compaction_.emplace(compact_revision_);
+  Compacting& now = *compaction_;
+  if (!now.erasing) {
+    now.walked = index_.compact_some(now.cursor, work_max, now.to,
+                                     [&now](RowId id) { now.behind.push_back(id); });
+    if (!now.walked && now.behind.size() < compaction_batch_rows) return false;
+    std::ranges::sort(now.behind, std::greater());
+    now.erasing = true;
   }
-  if (!index_.compact_some(compact_cursor_, work_max, compacting_to_,
-                           [this](RowId id) { db_.erase(id); })) {
-    return false;
+  for (std::size_t work = 0; work < work_max && !now.behind.empty(); ++work) {
+    db_.erase(now.behind.back());
+    now.behind.pop_back();
   }
-  compacted_to_ = std::exchange(compacting_to_, -1);
+  if (!now.behind.empty()) return false;
+  now.erasing = false;
+  if (!now.walked) return false;
+  compacted_to_ = now.to;
+  compaction_.reset();
   db_.set_number("compacted_to", compacted_to_);
   return !compacting();
 }

@@ -60,7 +60,8 @@ class KeySpace {
   /// Marks everything below `revision` as gone; the rows go by compact_some().
   grpc::Reply<CompactionResponse> compact(Revision revision);
   bool compacting() const { return compacted_to_ < compact_revision_; }
-  /// A slice of the work; true when nothing is left.
+  /// A slice of the work: that many entries of the index, or rows of the file; true when nothing is
+  /// left. The index forgets a batch of rows first, then the file does, in its own order.
   bool compact_some(std::size_t work_max);
 
   /// What `event` replaced; nullopt when the key did not exist, or when that was compacted.
@@ -89,6 +90,16 @@ class KeySpace {
     std::size_t place;
   };
 
+  /// A compaction under way.
+  struct Compacting {
+    Revision to;
+    Bytes cursor;               // where the walk through the index goes on
+    std::vector<RowId> behind;  // forgotten by the index, still in the file; falling while erasing
+    bool walked = false;        // to the end of the index
+    bool erasing = false;
+  };
+  static constexpr std::size_t compaction_batch_rows = 16 * 1024;
+
   grpc::Reply<RangeResponse> range_at(const RangeRequest& request, Revision current);
   KeyValue load(const IndexEntry& entry, RowId id, bool value);
   void load_rows(std::vector<RowPlace>& rows, std::vector<KeyValue>& kvs);
@@ -115,9 +126,8 @@ class KeySpace {
   Counts counts_;
   Revision revision_ = 1;
   Revision compact_revision_ = -1;
-  Revision compacted_to_ = -1;   // rows below are gone for this compact revision
-  Revision compacting_to_ = -1;  // the goal of the walk under way
-  Bytes compact_cursor_;
+  Revision compacted_to_ = -1;  // rows below are gone for this compact revision
+  std::optional<Compacting> compaction_;
 };
 
 }  // namespace tripod::etcd

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <limits>
 
 #include "firmware/etcd/mvcc/store.h"
 
@@ -63,6 +64,14 @@ class StoreTest : public testing::Test {
   void compact(Revision revision) {
     must<CompactionResponse>(CompactionRequest{.revision = revision});
     while (!store_->space().compact_some(3)) continue;
+  }
+  std::size_t rows_in_file() {
+    std::size_t rows = 0;
+    store_->db().scan_heads(0, std::numeric_limits<RowId>::max(), [&](RowId, const Row&) {
+      ++rows;
+      return true;
+    });
+    return rows;
   }
   /// "a=1 b=2 (2 more)" of [key, end) at a revision, or the error's text.
   std::string list(RangeRequest request) {

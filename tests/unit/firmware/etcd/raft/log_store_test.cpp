@@ -19,12 +19,38 @@ class LogStoreTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string path() const { return folder_ + "/raft.db"; }
-  Result<LogStore> open() { return LogStore::open(path(), "", {0xc1, {0xa1}}); }
+  Result<LogStore> open() { return LogStore::open(path(), "", {0xc1, {0xa1}}, segment_bytes); }
+  std::size_t wal_bytes() const { return std::filesystem::file_size(path() + "-wal"); }
+  std::int64_t tables_of_entries() {
+    auto database = sqlite::Database::open(path(), {});
+    return *database->query_int64(
+        "SELECT count(*) FROM sqlite_schema WHERE name GLOB 'entries*'");
+  }
 
   static Entry entry(std::uint64_t index, std::uint64_t term, std::string data) {
     return {{index}, {term}, EntryType::normal, share(std::move(data))};
   }
 
+  /// Entries `first` to `last`, of data that says which it is.
+  static PersistBatch batch_of(std::uint64_t first, std::uint64_t last, std::uint64_t term) {
+    PersistBatch batch;
+    batch.hard_state = HardState{{term}, {0xa1}, {}};
+    for (std::uint64_t i = first; i <= last; ++i) {
+      batch.entries.push_back(entry(i, term, std::format("{}:{}", term, i) + std::string(100, '.')));
+    }
+    return batch;
+  }
+  static void expect_log(LogStore& store, std::uint64_t first, std::uint64_t last) {
+    auto entries = store.read({1}, {1'000'000}, 64 * mib);
+    ASSERT_TRUE(entries) << entries.error().to_string();
+    ASSERT_EQ(entries->size(), last + 1 - first);
+    for (std::uint64_t i = 0; i < entries->size(); ++i) {
+      EXPECT_EQ((*entries)[i].index, LogIndex{first + i});
+    }
+  }
+
+  static constexpr std::size_t mib = std::size_t{1024} * 1024;
+  static constexpr std::size_t segment_bytes = 4096;
   std::string folder_;
 };
 
@@ -98,22 +124,119 @@ TEST_F(LogStoreTest, compaction_and_reset_move_the_base) {
   EXPECT_EQ(store->recovered().conf_state, (ConfState{{9}, {{0xa1}, {0xa3}}, {{0xa4}}}));
 }
 
+TEST_F(LogStoreTest, segments_are_used_again_when_what_they_held_is_compacted) {
+  constexpr std::uint64_t kept = 50;
+  constexpr std::uint64_t written = 2000;
+  {
+    auto store = open();
+    ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+    for (std::uint64_t i = 1; i <= written; i += 10) {
+      PersistBatch batch = batch_of(i, i + 9, 1);
+      if (i > kept) batch.compact = LogIndex{i - kept};
+      ASSERT_TRUE(store->append(batch));
+      expect_log(*store, i > kept ? i - kept + 1 : 1, i + 9);
+    }
+  }
+  EXPECT_LT(tables_of_entries(), 6) << "about 27 entries fill one";
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().to_string();
+  EXPECT_EQ(store->recovered().last, LogIndex{written});
+  expect_log(*store, written - 9 - kept + 1, written);
+}
+
+TEST_F(LogStoreTest, a_conflict_cuts_off_whole_segments_and_a_part_of_one) {
+  {
+    auto store = open();
+    ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+    ASSERT_TRUE(store->append(batch_of(1, 300, 1)));
+    ASSERT_TRUE(store->append(batch_of(101, 110, 2)));
+    expect_log(*store, 1, 110);
+    EXPECT_EQ(store->read({101}, {101}, 1)->at(0).term, Term{2});
+    ASSERT_TRUE(store->append(batch_of(1, 90, 3)));
+    ASSERT_TRUE(store->append(batch_of(91, 400, 3)));
+  }
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().to_string();
+  EXPECT_EQ(store->recovered().term_runs, (std::vector<TermRun>{{{1}, {3}}}));
+  expect_log(*store, 1, 400);
+}
+
+TEST_F(LogStoreTest, a_log_that_is_compacted_to_its_end_goes_on) {
+  for (const std::uint64_t last : {std::uint64_t{3}, std::uint64_t{300}}) {
+    SCOPED_TRACE(last);
+    {
+      auto store = open();
+      if (!store->recovered().founded) ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+      PersistBatch batch = batch_of(store->recovered().last.value + 1, last, 1);
+      batch.compact = LogIndex{last};
+      ASSERT_TRUE(store->append(batch));
+      EXPECT_TRUE(store->read({1}, {last}, mib)->empty());
+    }
+    auto store = open();
+    ASSERT_TRUE(store) << store.error().to_string();
+    EXPECT_EQ(store->recovered().base, (LogPosition{{last}, {1}}));
+    EXPECT_EQ(store->recovered().last, LogIndex{last});
+    EXPECT_TRUE(store->recovered().term_runs.empty());
+    EXPECT_TRUE(store->read({1}, {last}, mib)->empty());
+  }
+  auto store = open();
+  ASSERT_TRUE(store->append(batch_of(301, 310, 1)));
+  expect_log(*store, 301, 310);
+}
+
+TEST_F(LogStoreTest, a_segment_is_given_back_without_writing_it) {
+  constexpr std::size_t large = 512 * std::size_t{1024};
+  auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, large);
+  ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+  ASSERT_TRUE(store->append(batch_of(1, 4000, 1)));
+  ASSERT_TRUE(store->append(batch_of(4001, 4010, 1)));
+  const std::size_t before = wal_bytes();
+  ASSERT_GT(before, large);
+  PersistBatch batch;
+  batch.compact = LogIndex{4005};
+  ASSERT_TRUE(store->append(batch));
+  EXPECT_GT(*store->free_bytes(), std::int64_t{large} * 3 / 4);
+  EXPECT_LT(wal_bytes() - before, large / 20);
+}
+
+TEST_F(LogStoreTest, a_file_of_format_1_is_taken_over) {
+  {
+    auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, 64 * mib);
+    ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+    ASSERT_TRUE(store->append(batch_of(1, 500, 1)));
+  }
+  {
+    auto database = sqlite::Database::open(path(), {});
+    ASSERT_TRUE(database->execute("UPDATE meta SET value = 1 WHERE name = 'format'"));
+  }
+  {
+    auto store = open();
+    ASSERT_TRUE(store) << store.error().to_string();
+    expect_log(*store, 1, 500);
+    ASSERT_TRUE(store->append(batch_of(501, 510, 1)));
+    expect_log(*store, 1, 510);
+  }
+  EXPECT_EQ(tables_of_entries(), 2);
+  auto database = sqlite::Database::open(path(), {});
+  EXPECT_EQ(*database->query_int64("SELECT value FROM meta WHERE name = 'format'"), 2);
+}
+
 TEST_F(LogStoreTest, the_data_of_another_member_or_cluster_are_refused) {
   {
     ASSERT_TRUE(open()->found({{}, {{0xa1}}, {}}));
   }
-  auto other_member = LogStore::open(path(), "", {0xc1, {0xa2}});
+  auto other_member = LogStore::open(path(), "", {0xc1, {0xa2}}, segment_bytes);
   ASSERT_FALSE(other_member);
   EXPECT_EQ(other_member.error().code, ErrorCode::invalid);
   EXPECT_NE(other_member.error().message.find(path()), std::string::npos);
   EXPECT_NE(other_member.error().message.find("belong to member a1, this is member a2"),
             std::string::npos);
   auto name = [](NodeId id) { return id.value == 0xa1 ? "one" : ""; };
-  auto named = LogStore::open(path(), "", {0xc1, {0xa2}, name});
+  auto named = LogStore::open(path(), "", {0xc1, {0xa2}, name}, segment_bytes);
   ASSERT_FALSE(named);
   EXPECT_NE(named.error().message.find("belong to member a1 (one), this is member a2"),
             std::string::npos);
-  auto other_cluster = LogStore::open(path(), "", {0xc2, {0xa1}});
+  auto other_cluster = LogStore::open(path(), "", {0xc2, {0xa1}}, segment_bytes);
   ASSERT_FALSE(other_cluster);
   EXPECT_EQ(other_cluster.error().code, ErrorCode::invalid);
 }
@@ -128,7 +251,7 @@ TEST_F(LogStoreTest, a_format_of_a_later_release_is_refused_and_stays_as_it_is) 
   };
   {
     auto database = sqlite::Database::open(path(), {});
-    ASSERT_TRUE(database->execute("UPDATE meta SET value = 2 WHERE name = 'format'"));
+    ASSERT_TRUE(database->execute("UPDATE meta SET value = 3 WHERE name = 'format'"));
     ASSERT_TRUE(database->checkpoint(sqlite::Checkpoint::truncate));
   }
   const std::string before = content();
@@ -136,7 +259,7 @@ TEST_F(LogStoreTest, a_format_of_a_later_release_is_refused_and_stays_as_it_is) 
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::invalid);
   EXPECT_EQ(refused.error().message,
-            path() + ": format 2 is unknown, this release writes format 1");
+            path() + ": format 3 is unknown, this release writes format 2");
   EXPECT_EQ(content(), before);
 }
 
