@@ -75,13 +75,13 @@ struct Options {
   /// Entries that stay in the log behind the applied index, for members that were away; fewer when
   /// they are large. For followers that answer, only slowly, the leader keeps more of them.
   std::uint64_t log_entries_kept = 10'000;
-  std::size_t log_bytes_kept = 8 * 1024 * 1024;
+  std::size_t log_bytes_kept = 4 * 1024 * 1024;
   std::size_t log_bytes_max = 64 * 1024 * 1024;
   /// In what portions raft.db gets space back from entries that went.
   std::size_t log_segment_bytes = 512 * std::size_t{1024};
   /// Once state.db-scratch holds more, writes wait for a moment so that it begins anew; it is moved
-  /// into the file each time that a quarter of it was written.
-  std::size_t wal_bytes_max = 8 * 1024 * 1024;
+  /// into the file each time that half of it was written.
+  std::size_t wal_bytes_max = 4 * 1024 * 1024;
   /// Writes are refused with NOSPACE while the disk has less than this left.
   std::uint64_t disk_reserve_bytes = 16 * 1024 * 1024;
 };

@@ -131,9 +131,21 @@ class File {
   explicit operator bool() const { return memory_ != nullptr; }
 
   int read(sqlite3_int64 offset, char* out, std::size_t size) {
+    for (; size > request_bytes_max; size -= request_bytes_max) {
+      if (int result = get()->pMethods->xRead(get(), out, request_bytes_max, offset)) return result;
+      out += request_bytes_max;
+      offset += request_bytes_max;
+    }
     return get()->pMethods->xRead(get(), out, static_cast<int>(size), offset);
   }
   int write(sqlite3_int64 offset, const char* data, std::size_t size) {
+    for (; size > request_bytes_max; size -= request_bytes_max) {
+      if (int result = get()->pMethods->xWrite(get(), data, request_bytes_max, offset)) {
+        return result;
+      }
+      data += request_bytes_max;
+      offset += request_bytes_max;
+    }
     return get()->pMethods->xWrite(get(), data, static_cast<int>(size), offset);
   }
   int truncate(sqlite3_int64 size) { return get()->pMethods->xTruncate(get(), size); }
@@ -141,6 +153,9 @@ class File {
   int size(sqlite3_int64& out) { return get()->pMethods->xFileSize(get(), &out); }
 
  private:
+  /// SQLite's unix VFS keeps 17 bits of a size, as SQLite never asks for more.
+  static constexpr int request_bytes_max = 64 * 1024;
+
   sqlite3_file* get() const { return reinterpret_cast<sqlite3_file*>(memory_.get()); }
 
   std::unique_ptr<char[]> memory_;

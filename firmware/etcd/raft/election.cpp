@@ -66,6 +66,17 @@ void Raft::reset_election_deadline() {
   auto spread = static_cast<std::uint64_t>(timing_.election_spread.count());
   Duration extra(static_cast<Duration::rep>(spread == 0 ? 0 : draw % spread));
   election_deadline_ = moment_.now + timing_.election_timeout + extra;
+  deadline_moved_ = false;
+}
+
+/// What arrived meanwhile is read first: a leader that stood still for as long is still one.
+void Raft::on(StoodStill event) {
+  for (auto& [node, progress] : progress_) {
+    progress.last_active = std::min(moment_.now, progress.last_active + event.time);
+  }
+  if (role_ == Role::leader || moment_.now < election_deadline_) return;
+  if (std::exchange(deadline_moved_, true)) return;
+  election_deadline_ = moment_.now + std::min(event.time, timing_.election_timeout);
 }
 
 void Raft::on(Campaign) {

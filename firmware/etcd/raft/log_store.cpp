@@ -17,9 +17,9 @@ constexpr std::int64_t format_without_segments = 1;
 // A checkpoint costs two syncs and writes each page that changed once more, so it comes rarely: the
 // pages of segments that were emptied meanwhile have been used again, several times under load.
 // The next start reads what is in the WAL.
-constexpr int wal_pages = 32'000;
+constexpr int wal_pages = 48'000;
 constexpr int transaction_kib = 4 * 1024;  // of many clients, and a cut of the log beside it
-constexpr std::int64_t wal_kept_bytes = 32 * 1024 * 1024;  // what so many pages fill
+constexpr std::int64_t wal_kept_bytes = 48 * 1024 * 1024;  // what so many pages fill
 
 constexpr const char* schema =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"

@@ -78,6 +78,7 @@ class Raft {
 
   // raft.cpp: dispatch, terms, persistence
   void on(Tick);
+  void on(StoodStill event);
   void on(Receive event);
   void on(Persisted event);
   void on(Applied event);
@@ -173,6 +174,7 @@ class Raft {
   NodeId transfer_target_;
   MonotonicTime transfer_deadline_;
   MonotonicTime election_deadline_;
+  bool deadline_moved_ = false;  // for time that stood still; once
   MonotonicTime heartbeat_deadline_;
   MonotonicTime leader_contact_;  // when a leader was last heard
   std::uint64_t draws_ = 0;       // spreads timeouts drawn from one moment

@@ -79,7 +79,7 @@ void Housekeeper::commit() {
   store_.commit();
   committed_index_ = store_.applied_index();
   commit_seconds_.observe(std::chrono::duration<double>(world_.clock.now() - started).count());
-  if (bytes_since_checkpoint_ >= options_.wal_bytes_max / 4) checkpoint();
+  if (bytes_since_checkpoint_ >= options_.wal_bytes_max / 2) checkpoint();
 }
 
 // --- compaction ---
@@ -175,10 +175,22 @@ void Housekeeper::checkpoint() {
               });
 }
 
-void Housekeeper::checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
+void Housekeeper::look_at(const Result<sqlite::CheckpointCounts>& counts) {
   if (!counts && !may_be_tried_again(counts.error())) {
     fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
   }
+  if (checkpoints_fail_ == !counts) return;
+  checkpoints_fail_ = !counts;
+  if (counts) {
+    log_.info("checkpoints succeed again");
+  } else {
+    log_.warn("a checkpoint failed and is tried again, the files grow meanwhile",
+              LogField("reason", counts.error().to_string()));
+  }
+}
+
+void Housekeeper::checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
+  look_at(counts);
   // A part still helps; but only a whole one says that the commit of `applied` is durable.
   if (counts && counts->checkpointed_pages == counts->wal_pages) truncate_log(applied);
   const std::int64_t wal_bytes = counts ? counts->wal_pages * store_.db().page_bytes() : 0;
@@ -202,9 +214,7 @@ void Housekeeper::rest() {
 void Housekeeper::rested(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
   resting_ = false;
   replica_.release_applies();
-  if (!counts && !may_be_tried_again(counts.error())) {
-    fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
-  }
+  look_at(counts);
   if (counts && counts->checkpointed_pages == counts->wal_pages) truncate_log(applied);
   for (auto& done : std::exchange(rest_waiters_, {})) done();
 }

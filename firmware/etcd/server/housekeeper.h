@@ -76,6 +76,8 @@ class Housekeeper {
   void rest();
   void rested(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
   void checkpoint();
+  /// Ends the process when it is not one that may be tried again.
+  void look_at(const Result<sqlite::CheckpointCounts>& counts);
   void checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
   void truncate_log(std::uint64_t durable);
   /// Where the newest `bytes` of the log began, about; 0 when it has fewer, or that is not known.
@@ -108,6 +110,7 @@ class Housekeeper {
   async::Oneshot<void> lane_idle_;
   metrics::Histogram& commit_seconds_;
   bool checkpointing_ = false;
+  bool checkpoints_fail_ = false;
   bool resting_ = false;
   bool no_space_ = false;
   bool paused_ = false;

@@ -9,6 +9,9 @@ namespace tripod::etcd {
 namespace {
 
 constexpr std::size_t held_max = 256;  // entries that wait while applies are held
+/// A tick that comes later says that the loop was held, by the application of a huge entry or by
+/// the machine.
+constexpr Duration late_max = Milliseconds(100);
 
 /// Large and in no hurry; everything else overtakes it.
 bool is_bulk(const raft::MessageBody& body) {
@@ -148,8 +151,10 @@ void Replica::arm() {
   // An early tick does nothing but arm again; a late one would matter.
   if (armed_for_ && *armed_for_ <= due) return;
   armed_for_ = due;
-  timer_ = world_.clock.call_at(due, [this] {
+  timer_ = world_.clock.call_at(due, [this, due] {
     armed_for_.reset();
+    const Duration late = world_.clock.now() - due;
+    if (late > late_max) step(raft::StoodStill{late});
     step(raft::Tick{});
   });
 }

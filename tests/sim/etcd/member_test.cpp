@@ -50,6 +50,24 @@ TEST_F(MemberTest, a_write_to_any_member_is_read_at_once_from_any_other) {
   expect_equal_state();
 }
 
+TEST_F(MemberTest, boards_that_all_stood_still_keep_their_leader) {
+  const std::size_t leader = cluster_.leader();
+  ASSERT_TRUE(put(leader, "a", "1"));
+  const std::size_t other = follower();
+  const auto term = cluster_.member(leader).status()->raft_term;
+  // As when all of them apply an entry that takes long: the followers are done first.
+  for (const Duration followers : {seconds(2), seconds(3)}) {
+    for (std::size_t node = 0; node < 3; ++node) cluster_.board(node).queue().set_paused(true);
+    cluster_.run_for(followers);
+    cluster_.board(other).queue().set_paused(false);
+    cluster_.run_for(Milliseconds(50));
+    for (std::size_t node = 0; node < 3; ++node) cluster_.board(node).queue().set_paused(false);
+    cluster_.run_for(seconds(3));
+    EXPECT_EQ(cluster_.member(leader).status()->raft_term, term);
+    EXPECT_TRUE(cluster_.member(leader).is_leader());
+  }
+}
+
 TEST_F(MemberTest, members_introduce_themselves) {
   cluster_.leader();
   ASSERT_TRUE(cluster_.run_until(

@@ -63,7 +63,7 @@ class Workload {
     const std::uint64_t what = random_.below(20);
     if (what < 12) return commit();
     if (what < 16) return checkpoint();
-    if (what < 17) return begin_reading();
+    if (what < 18) return begin_reading();
     if (what < 19) {
       reader_.reset();
       return true;
@@ -233,6 +233,58 @@ TEST(ScratchWalTest, rows_at_the_end_are_written_once) {
   ASSERT_TRUE(database->checkpoint(Checkpoint::passive));
   EXPECT_GT(disk.find("t.db")->content().size(), 1'000'000U);
   EXPECT_LT(disk.find("t.db-undo")->content().size(), 20'000U);
+}
+
+// Over the real file system: SQLite's VFS has a bound on the size of a request there.
+TEST(ScratchWalTest, a_checkpoint_of_very_many_pages_is_made_and_undone) {
+  std::string folder = "/tmp/tripod_scratch_XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const std::string path = folder + "/t.db";
+  {
+    auto scratch = ScratchWal::open(path, "");
+    ASSERT_TRUE(scratch);
+    Options options = options_of(*scratch);
+    options.page_size_bytes = 512;
+    options.incremental_vacuum = false;
+    auto writer = Database::open(path, options);
+    auto checkpointer = Database::open(path, options);
+    ASSERT_TRUE(writer && checkpointer);
+    ASSERT_TRUE(writer->execute(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, value);"
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40000)"
+        " INSERT INTO t SELECT i, zeroblob(400) FROM n"));
+    auto counts = checkpointer->checkpoint(Checkpoint::passive);
+    ASSERT_TRUE(counts) << counts.error().to_string();
+    ASSERT_GT(counts->wal_pages, 40'000);
+    ASSERT_TRUE(writer->execute("UPDATE t SET value = randomblob(400)"));
+    auto reader = Database::open(path, options);
+    ASSERT_TRUE(reader && reader->execute("BEGIN; SELECT count(*) FROM t"));
+    ASSERT_TRUE(writer->execute("UPDATE t SET value = randomblob(400) WHERE id = 1"));
+    counts = checkpointer->checkpoint(Checkpoint::passive);
+    ASSERT_TRUE(counts) << counts.error().to_string();
+    ASSERT_LT(counts->checkpointed_pages, counts->wal_pages) << "the reader is in the way";
+    ASSERT_GE(counts->checkpointed_pages, 40'000);
+    // What a crash would leave now.
+    std::filesystem::create_directory(folder + "/crashed");
+    for (const char* name : {"/t.db", "/t.db-undo"}) {
+      std::filesystem::copy_file(folder + name, folder + "/crashed" + name);
+    }
+    ASSERT_TRUE(reader->execute("COMMIT"));
+    counts = checkpointer->checkpoint(Checkpoint::passive);
+    ASSERT_TRUE(counts) << counts.error().to_string();
+    EXPECT_EQ(counts->checkpointed_pages, counts->wal_pages);
+  }
+  {
+    const std::string crashed = folder + "/crashed/t.db";
+    auto scratch = ScratchWal::open(crashed, "");
+    ASSERT_TRUE(scratch);
+    Options options = options_of(*scratch);
+    options.page_size_bytes = 512;
+    auto database = Database::open(crashed, options);
+    ASSERT_TRUE(database && database->integrity_check());
+    EXPECT_EQ(database->query_int64("SELECT count(*) FROM t WHERE value = zeroblob(400)"), 40'000);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

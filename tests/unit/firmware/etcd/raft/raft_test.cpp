@@ -24,6 +24,12 @@ class Member {
     moment_.now += time;
     return step(Tick{});
   }
+  /// As wait(), but nothing could be heard.
+  Actions stand_still(Milliseconds time) {
+    moment_.now += time;
+    raft_.step(moment_, StoodStill{time});
+    return step(Tick{});
+  }
   Raft& operator*() { return raft_; }
   Raft* operator->() { return &raft_; }
 
@@ -82,6 +88,29 @@ TEST(Raft, a_lone_member_leads_and_commits_by_itself) {
   actions = member.step(RequestRead{9});
   ASSERT_EQ(actions.reads.size(), 1U);
   EXPECT_EQ(actions.reads[0].index, LogIndex{2});
+}
+
+TEST(Raft, a_follower_that_stood_still_listens_once_before_it_campaigns) {
+  Member member({n1, n2, n3});
+  member.receive(n2, 1, Heartbeat{});
+  Actions actions = member.stand_still(Milliseconds(3000));
+  EXPECT_TRUE(all_of_type<PreVote>(actions).empty());
+  EXPECT_EQ(member->leader(), n2);
+  member.receive(n2, 1, Heartbeat{});
+  EXPECT_TRUE(all_of_type<PreVote>(member.wait(Milliseconds(900))).empty());
+  // And when there is nothing to be heard:
+  EXPECT_TRUE(all_of_type<PreVote>(member.stand_still(Milliseconds(3000))).empty());
+  EXPECT_FALSE(all_of_type<PreVote>(member.stand_still(Milliseconds(3000))).empty());
+}
+
+TEST(Raft, a_leader_that_stood_still_does_not_take_it_for_the_silence_of_others) {
+  Member member({n1, n2, n3});
+  member.lead();
+  Actions actions = member.stand_still(Milliseconds(3000));
+  EXPECT_EQ(member->role(), Role::leader);
+  EXPECT_FALSE(all_of_type<Heartbeat>(actions).empty());
+  member.wait(Milliseconds(1100));
+  EXPECT_EQ(member->role(), Role::follower) << "nobody answered";
 }
 
 TEST(Raft, a_vote_leaves_only_when_it_is_durable) {
