@@ -5,7 +5,7 @@
 
 #include "firmware/etcd/api/codec.h"
 #include "firmware/etcd/mvcc/state_db/revision.h"
-#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/log_store/log_store.h"
 #include "firmware/etcd/server/membership/bootstrap.h"
 
 namespace tripod::etcd::backup {

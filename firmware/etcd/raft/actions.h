@@ -25,8 +25,8 @@ namespace tripod::etcd::raft {
 
 /// Raft::deadline() has come, or may have.
 struct Tick {};
-/// This process did not run for so long while a deadline passed: nobody could be heard, so that
-/// silence says nothing. Comes before the Tick.
+/// This process did nothing else for so long: nobody could be heard, so that silence says nothing.
+/// Comes before the Tick that is due.
 struct StoodStill {
   Duration time{};
 };
@@ -82,10 +82,10 @@ struct PeerUnreachable {
   NodeId peer;
 };
 
-using Event = std::variant<Tick, StoodStill, Receive, Persisted, Applied, Propose,
-                           ProposeConfChange, RequestRead, TransferLeadership, Campaign,
-                           EntriesRead, Compact, SnapshotInstalled, SnapshotReport,
-                           PeerUnreachable>;
+using Event =
+    std::variant<Tick, StoodStill, Receive, Persisted, Applied, Propose, ProposeConfChange,
+                 RequestRead, TransferLeadership, Campaign, EntriesRead, Compact, SnapshotInstalled,
+                 SnapshotReport, PeerUnreachable>;
 
 // --- actions ---
 

@@ -74,9 +74,10 @@ void Raft::on(StoodStill event) {
   for (auto& [node, progress] : progress_) {
     progress.last_active = std::min(moment_.now, progress.last_active + event.time);
   }
-  if (role_ == Role::leader || moment_.now < election_deadline_) return;
-  if (std::exchange(deadline_moved_, true)) return;
-  election_deadline_ = moment_.now + std::min(event.time, timing_.election_timeout);
+  if (role_ == Role::leader || std::exchange(deadline_moved_, true)) return;
+  const MonotonicTime moved =
+      std::min(election_deadline_ + event.time, moment_.now + timing_.election_timeout);
+  election_deadline_ = std::max(election_deadline_, moved);
 }
 
 void Raft::on(Campaign) {

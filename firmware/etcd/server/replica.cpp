@@ -9,9 +9,8 @@ namespace tripod::etcd {
 namespace {
 
 constexpr std::size_t held_max = 256;  // entries that wait while applies are held
-/// A tick that comes later says that the loop was held, by the application of a huge entry or by
-/// the machine.
-constexpr Duration late_max = Milliseconds(100);
+/// By the application of a huge entry, or by the machine.
+constexpr Duration held_for_long = Milliseconds(100);
 
 /// Large and in no hurry; everything else overtakes it.
 bool is_bulk(const raft::MessageBody& body) {
@@ -88,11 +87,14 @@ void Replica::turn() {
 
 bool Replica::apply_waiting() {
   if (waiting_.empty() || (holding_ && waiting_.size() < held_max)) return false;
+  const MonotonicTime started = world_.clock.now();
   for (const raft::Entry& entry : waiting_) {
     applied_ = entry.index;
     host_.apply(entry);
   }
   waiting_.clear();
+  const Duration held = world_.clock.now() - started;
+  if (held > held_for_long) step(raft::StoodStill{held});
   return true;
 }
 
@@ -154,7 +156,7 @@ void Replica::arm() {
   timer_ = world_.clock.call_at(due, [this, due] {
     armed_for_.reset();
     const Duration late = world_.clock.now() - due;
-    if (late > late_max) step(raft::StoodStill{late});
+    if (late > held_for_long) step(raft::StoodStill{late});
     step(raft::Tick{});
   });
 }

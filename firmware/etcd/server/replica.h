@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "firmware/etcd/peer/transport.h"
-#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/log_store/log_store.h"
 #include "firmware/etcd/raft/raft.h"
 #include "platform/base/metrics.h"
 #include "platform/os/board.h"

@@ -283,9 +283,9 @@ TEST_F(LaggardTest, a_follower_that_is_only_slow_is_sent_entries) {
   std::size_t furthest = 0;
   for (std::size_t i = 0; i < writes; ++i) {
     ASSERT_EQ(put(leader, std::format("k{}", i % 40), Bytes(1000, 'v') + std::to_string(i)), "");
-    furthest = std::max<std::size_t>(
-        furthest, static_cast<std::size_t>(cluster_.member(leader).revision() -
-                                           cluster_.member(slow).revision()));
+    furthest = std::max<std::size_t>(furthest,
+                                     static_cast<std::size_t>(cluster_.member(leader).revision() -
+                                                              cluster_.member(slow).revision()));
   }
   EXPECT_GT(furthest, 30U) << "more than the log keeps for those who are away";
   ASSERT_EQ(cluster_.leader(), leader);

@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 
-#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/log_store/log_store.h"
 #include "firmware/etcd/raft/raft.h"
 #include "platform/sim/board.h"
 #include "tests/sim/raft/checker.h"

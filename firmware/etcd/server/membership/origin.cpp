@@ -3,7 +3,7 @@
 #include <format>
 
 #include "firmware/etcd/join.h"
-#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/log_store/log_store.h"
 #include "firmware/etcd/server/membership/bootstrap.h"
 
 namespace tripod::etcd {

@@ -5,7 +5,7 @@
 
 #include "firmware/etcd/backup/snapshot_file.h"
 #include "firmware/etcd/mvcc/state_db/state_snapshot.h"
-#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/log_store/log_store.h"
 #include "firmware/etcd/server/membership/bootstrap.h"
 #include "platform/linux/file_reader.h"
 #include "platform/linux/file_storage.h"

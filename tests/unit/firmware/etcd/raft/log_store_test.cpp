@@ -1,4 +1,4 @@
-#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/log_store/log_store.h"
 
 #include <gtest/gtest.h>
 
@@ -23,8 +23,7 @@ class LogStoreTest : public testing::Test {
   std::size_t wal_bytes() const { return std::filesystem::file_size(path() + "-wal"); }
   std::int64_t tables_of_entries() {
     auto database = sqlite::Database::open(path(), {});
-    return *database->query_int64(
-        "SELECT count(*) FROM sqlite_schema WHERE name GLOB 'entries*'");
+    return *database->query_int64("SELECT count(*) FROM sqlite_schema WHERE name GLOB 'entries*'");
   }
 
   static Entry entry(std::uint64_t index, std::uint64_t term, std::string data) {
@@ -36,7 +35,8 @@ class LogStoreTest : public testing::Test {
     PersistBatch batch;
     batch.hard_state = HardState{{term}, {0xa1}, {}};
     for (std::uint64_t i = first; i <= last; ++i) {
-      batch.entries.push_back(entry(i, term, std::format("{}:{}", term, i) + std::string(100, '.')));
+      batch.entries.push_back(
+          entry(i, term, std::format("{}:{}", term, i) + std::string(100, '.')));
     }
     return batch;
   }

@@ -103,6 +103,15 @@ TEST(Raft, a_follower_that_stood_still_listens_once_before_it_campaigns) {
   EXPECT_FALSE(all_of_type<PreVote>(member.stand_still(Milliseconds(3000))).empty());
 }
 
+TEST(Raft, time_that_stood_still_within_the_deadline_does_not_count_either) {
+  Member member({n1, n2, n3});
+  member.receive(n2, 1, Heartbeat{});
+  member.wait(Milliseconds(100));
+  EXPECT_TRUE(all_of_type<PreVote>(member.stand_still(Milliseconds(850))).empty());
+  EXPECT_TRUE(all_of_type<PreVote>(member.wait(Milliseconds(850))).empty());
+  EXPECT_FALSE(all_of_type<PreVote>(member.wait(Milliseconds(1100))).empty());
+}
+
 TEST(Raft, a_leader_that_stood_still_does_not_take_it_for_the_silence_of_others) {
   Member member({n1, n2, n3});
   member.lead();

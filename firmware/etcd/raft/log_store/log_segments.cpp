@@ -1,9 +1,9 @@
-#include "firmware/etcd/raft/log_segments.h"
+#include "firmware/etcd/raft/log_store/log_segments.h"
 
 #include <algorithm>
 #include <format>
 
-#include "firmware/etcd/raft/log_rows.h"
+#include "firmware/etcd/raft/log_store/log_rows.h"
 
 namespace tripod::etcd::raft {
 namespace {
@@ -53,9 +53,8 @@ Result<> LogSegments::open() {
   }
   std::ranges::sort(used_, {}, &Segment::first);
   if (used_.empty()) return {};
-  auto bytes = database_->query_int64(std::format("SELECT sum(length(data) + {}) FROM {}",
-                                                  Entry{}.size_bytes(),
-                                                  name_of(used_.back().table)));
+  auto bytes = database_->query_int64(std::format(
+      "SELECT sum(length(data) + {}) FROM {}", Entry{}.size_bytes(), name_of(used_.back().table)));
   if (!bytes) return std::unexpected(std::move(bytes.error()));
   used_.back().bytes = static_cast<std::size_t>(*bytes);
   return {};
@@ -120,7 +119,8 @@ Result<> LogSegments::cut(LogIndex first) {
 
 Result<> LogSegments::release(LogIndex index) {
   while (!used_.empty() && used_.front().last <= index) {
-    if (used_.size() == 1 && used_.front().bytes < segment_bytes_) break;  // it goes on being filled
+    if (used_.size() == 1 && used_.front().bytes < segment_bytes_)
+      break;  // it goes on being filled
     if (auto done = empty(used_.front().table); !done) return done;
     used_.erase(used_.begin());
   }

@@ -1,10 +1,10 @@
-#include "firmware/etcd/raft/log_store.h"
+#include "firmware/etcd/raft/log_store/log_store.h"
 
 #include <format>
 
 #include "firmware/etcd/raft/codec.h"
-#include "firmware/etcd/raft/log_rows.h"
-#include "firmware/etcd/raft/log_segments.h"
+#include "firmware/etcd/raft/log_store/log_rows.h"
+#include "firmware/etcd/raft/log_store/log_segments.h"
 #include "platform/base/check.h"
 #include "platform/sqlite/database.h"
 
@@ -330,8 +330,8 @@ Result<std::optional<Identity>> LogStore::owner(const std::string& path, const s
   return Identity{.cluster = loaded(*cluster), .member = {loaded(*member)}};
 }
 
-Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
-                                Identity identity, std::size_t segment_bytes) {
+Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs, Identity identity,
+                                std::size_t segment_bytes) {
   CHECK(identity.member != nobody);
   auto database = open_database(path, vfs);
   if (!database) return std::unexpected(std::move(database.error()));
@@ -387,13 +387,13 @@ Result<std::vector<Entry>> LogStore::read(LogIndex first, LogIndex last, std::si
   std::vector<Entry> entries;
   std::size_t bytes = 0;
   // What is compacted may still be there.
-  auto visited = self.segments.visit(
-      std::max(first, self.base.next()), last, [&](Entry entry) -> Result<bool> {
-        bytes += entry.size_bytes();
-        if (!entries.empty() && bytes > bytes_max) return false;
-        entries.push_back(std::move(entry));
-        return true;
-      });
+  auto visited = self.segments.visit(std::max(first, self.base.next()), last,
+                                     [&](Entry entry) -> Result<bool> {
+                                       bytes += entry.size_bytes();
+                                       if (!entries.empty() && bytes > bytes_max) return false;
+                                       entries.push_back(std::move(entry));
+                                       return true;
+                                     });
   if (!visited) return std::unexpected(std::move(visited.error()));
   return entries;
 }
