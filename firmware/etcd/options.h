@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "firmware/etcd/raft/log_store/log_store.h"
 #include "platform/async/task.h"
 #include "platform/base/time.h"
 #include "platform/os/network.h"
@@ -77,13 +78,13 @@ struct Options {
   std::uint64_t log_entries_kept = 10'000;
   std::size_t log_bytes_kept = 4 * 1024 * 1024;
   std::size_t log_bytes_max = 64 * 1024 * 1024;
-  /// In what portions raft.db gets space back from entries that went.
-  std::size_t log_segment_bytes = 512 * std::size_t{1024};
+  raft::LogStoreOptions log_store;
   /// Once state.db-scratch holds more, writes wait for a moment so that it begins anew; it is moved
   /// into the file each time that half of it was written.
   std::size_t wal_bytes_max = 4 * 1024 * 1024;
-  /// Writes are refused with NOSPACE while the disk has less than this left.
-  std::uint64_t disk_reserve_bytes = 16 * 1024 * 1024;
+  /// Writes are refused with NOSPACE while the disk has less than this left: about what raft.db's
+  /// WAL may still grow by.
+  std::uint64_t disk_reserve_bytes = 48 * 1024 * 1024;
 };
 
 /// How streams between members become TLS sessions with ALPN "tripod-raft/1", both sides proven by

@@ -14,7 +14,8 @@ namespace tripod::linux_os {
 
 class LogVfs {
  public:
-  /// Of each log. Who uses the VFS keeps as much (sqlite::Options::wal_kept_bytes).
+  /// Of each log, from the start. One that grows further pays for its blocks once, when whoever
+  /// uses the VFS keeps them (sqlite::Options::wal_kept_bytes).
   static constexpr std::uint64_t reserved_bytes = 4 * 1024 * 1024;
 
   LogVfs();

@@ -194,8 +194,10 @@ Result<> Database::configure(const Options& options) {
         options.wal_kept_bytes);
   }
   if (auto done = execute(pragmas); !done) return done;
-  int keep_wal = options.log ? 1 : 0;
+  int keep_wal = options.log || !options.checkpoint_on_close ? 1 : 0;
   sqlite3_file_control(handle_, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, options.checkpoint_on_close ? 0 : 1,
+                    nullptr);
   auto schema_rows = query_int64("SELECT count(*) FROM sqlite_schema");
   if (!schema_rows) return std::unexpected(std::move(schema_rows.error()));
   return {};

@@ -50,8 +50,9 @@ struct Options {
   int transaction_kib = 0;
   int checkpoint_wal_pages = 1000;  // automatic checkpoint on commit; 0 leaves it to checkpoint()
   std::int64_t wal_kept_bytes = 1 << 20;  // the WAL file is cut to this after a checkpoint
-  bool log = false;       // every commit is synced: log_vfs; the WAL file outlives the connection
-  bool exclusive = true;  // one connection, no shared memory file, no second process
+  bool log = false;  // every commit is synced: log_vfs; the WAL file outlives the connection
+  bool checkpoint_on_close = true;  // false: the WAL stays for whoever opens next
+  bool exclusive = true;            // one connection, no shared memory file, no second process
   bool create = true;
   bool read_only = false;
   bool immutable = false;  // read only, and nobody writes: no WAL, no lock, no file beside it

@@ -22,7 +22,7 @@ SECONDS = float(os.environ.get("TRIPOD_CHAOS_SECONDS", "20"))
 SEED = int(os.environ.get("TRIPOD_CHAOS_SEED", "20261125"))
 CLIENTS, KEYS = 4, 6
 PATIENCE = 3
-DISK_MIB, LEFT_MIB = 96, 6  # of the small disk; a member refuses writes below 16
+DISK_MIB, LEFT_MIB = 160, 6  # of the small disk; a member refuses writes below 48
 
 
 def packed(text):

@@ -134,8 +134,8 @@ def test_make_mirror(t):
 
 
 def test_check_perf(t):
-    # It puts for a minute, whatever the load. What it measures depends on the machine; its verdict, and that it tidies
-    # up, do not.
+    # It puts for a minute, whatever the load, and says FAIL on a machine of two cores. That it ends and tidies up, what it
+    # wrote and its history, depends on the server alone: no call of it may time out.
     done = t.etcdctl("check", "perf", "--load=l", "--prefix=/perf/", "--auto-compact", timeout=240, check=False)
     assert "hroughput" in done.out and "tddev" in done.out, done
     assert "Compacted with revision" in done.out, done

@@ -130,8 +130,7 @@ Result<RestoreReport> restore_snapshot(const Files& files, const RestoreOptions&
   auto revision = write_state(files, *plan, options);
   if (!revision) return std::unexpected(revision.error());
   auto log = raft::LogStore::open(options.data_dir + "/raft.db", storage.vfs_name(),
-                                  {.cluster = plan->cluster, .member = {plan->self}},
-                                  Options{}.log_segment_bytes);
+                                  {.cluster = plan->cluster, .member = {plan->self}}, {});
   if (!log) return std::unexpected(log.error());
   raft::ConfState founding;
   for (const PlannedMember& member : plan->members) founding.voters.push_back({member.id});

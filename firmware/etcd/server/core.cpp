@@ -13,7 +13,7 @@ void Member::Implementation::before_turn() {
 
 void Member::Implementation::apply(const raft::Entry& entry) {
   applied_term = entry.term;
-  housekeeper->count_entry(entry.index.value, entry.view().size());
+  housekeeper->count_entry(entry.index.value, entry.size_bytes());
   if (entry.type == raft::EntryType::conf_change) return apply_change(entry);
   store->apply(
       entry.index.value, entry.term.value, entry.view(), world.clock.now(),

@@ -160,6 +160,8 @@ struct Member::Implementation final : ReplicaHost, peer::Receiver, SnapshotHost 
   MonotonicTime leader_elected_at;
   raft::Term applied_term;
   std::unique_ptr<os::Operation> lease_timer;
+  std::optional<MonotonicTime> last_lease_round;
+  bool leases_spared = false;  // in the last round
   std::map<std::uint64_t, std::function<void()>> leadership_observers;
   std::map<std::uint64_t, std::function<void()>> removal_observers;
   std::uint64_t next_observer = 1;

@@ -175,13 +175,13 @@ void Housekeeper::checkpoint() {
               });
 }
 
-void Housekeeper::look_at(const Result<sqlite::CheckpointCounts>& counts) {
+void Housekeeper::watch_failures(const Result<sqlite::CheckpointCounts>& counts) {
   if (!counts && !may_be_tried_again(counts.error())) {
     fatal(std::format("etcd state: checkpoint: {}", counts.error().to_string()));
   }
-  if (checkpoints_fail_ == !counts) return;
-  checkpoints_fail_ = !counts;
-  if (counts) {
+  const bool failed = !counts;
+  if (std::exchange(checkpoints_fail_, failed) == failed) return;
+  if (!failed) {
     log_.info("checkpoints succeed again");
   } else {
     log_.warn("a checkpoint failed and is tried again, the files grow meanwhile",
@@ -190,7 +190,7 @@ void Housekeeper::look_at(const Result<sqlite::CheckpointCounts>& counts) {
 }
 
 void Housekeeper::checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
-  look_at(counts);
+  watch_failures(counts);
   // A part still helps; but only a whole one says that the commit of `applied` is durable.
   if (counts && counts->checkpointed_pages == counts->wal_pages) truncate_log(applied);
   const std::int64_t wal_bytes = counts ? counts->wal_pages * store_.db().page_bytes() : 0;
@@ -214,7 +214,7 @@ void Housekeeper::rest() {
 void Housekeeper::rested(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts) {
   resting_ = false;
   replica_.release_applies();
-  look_at(counts);
+  watch_failures(counts);
   if (counts && counts->checkpointed_pages == counts->wal_pages) truncate_log(applied);
   for (auto& done : std::exchange(rest_waiters_, {})) done();
 }
@@ -246,7 +246,7 @@ std::uint64_t Housekeeper::replicated() const {
 void Housekeeper::truncate_log(std::uint64_t durable) {
   if (paused_) return;
   const raft::Status status = replica_.raft().status();
-  // Any member may lead next, so each keeps about the same. Who lags further gets the state.
+  // Any member may lead next, so all keep something. Who lags further gets the state.
   std::uint64_t keep_from =
       durable > options_.log_entries_kept ? durable - options_.log_entries_kept : 0;
   std::uint64_t least = options_.log_entries_kept / 10;

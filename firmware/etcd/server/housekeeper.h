@@ -23,10 +23,10 @@ namespace tripod::etcd {
 
 class Housekeeper {
  public:
-  /// Two thirds of the time are for those who ask, and nobody waits longer than a slice.
+  /// Two thirds of the time are for those who ask.
   static constexpr Duration compaction_slice = Milliseconds(4);
   static constexpr Duration compaction_pause = Milliseconds(8);
-  static constexpr std::size_t compaction_work_per_step = 100;
+  static constexpr std::size_t compaction_work_per_step = 32;
   /// A follower that was silent for longer is away.
   static constexpr Duration follower_patience = std::chrono::seconds(5);
   static constexpr Duration disk_interval = std::chrono::seconds(2);
@@ -76,8 +76,8 @@ class Housekeeper {
   void rest();
   void rested(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
   void checkpoint();
-  /// Ends the process when it is not one that may be tried again.
-  void look_at(const Result<sqlite::CheckpointCounts>& counts);
+  /// Says when checkpoints begin and cease to fail; ends the process when the next one cannot help.
+  void watch_failures(const Result<sqlite::CheckpointCounts>& counts);
   void checkpointed(std::uint64_t applied, Result<sqlite::CheckpointCounts> counts);
   void truncate_log(std::uint64_t durable);
   /// Where the newest `bytes` of the log began, about; 0 when it has fewer, or that is not known.

@@ -13,6 +13,7 @@ constexpr char kind_keep_alive = 1;
 constexpr char kind_time_to_live = 2;
 constexpr char kind_promote = 3;
 constexpr Duration retry_pause = Milliseconds(50);
+constexpr Duration lease_interval = Milliseconds(500);
 
 Bytes pack(const grpc::Reply<Bytes>& reply) {
   if (reply) return Bytes(1, '\0') + *reply;
@@ -126,10 +127,15 @@ Task<grpc::Reply<Bytes>> Member::Implementation::time_to_live(LeaseTimeToLiveReq
 }
 
 void Member::Implementation::expire_leases() {
-  lease_timer =
-      world.clock.call_at(world.clock.now() + Milliseconds(500), [this] { expire_leases(); });
-  store->auth().tokens().expire(world.clock.now());
+  const MonotonicTime now = world.clock.now();
+  const bool late = last_lease_round && now - *last_lease_round > lease_interval + held_for_long;
+  last_lease_round = now;
+  lease_timer = world.clock.call_at(now + lease_interval, [this] { expire_leases(); });
+  store->auth().tokens().expire(now);
   if (!store->leases().primary()) return;
+  // Renewals that came while this process stood still are not read yet; a round later they are.
+  leases_spared = late && !leases_spared;
+  if (leases_spared) store->leases().spare(now, now + lease_interval);
   std::vector<LeaseId> expired;
   store->leases().expire(world.clock.now(), expired);
   for (const LeaseId id : expired) scope.spawn(revoke_expired(id));

@@ -9,8 +9,6 @@ namespace tripod::etcd {
 namespace {
 
 constexpr std::size_t held_max = 256;  // entries that wait while applies are held
-/// By the application of a huge entry, or by the machine.
-constexpr Duration held_for_long = Milliseconds(100);
 
 /// Large and in no hurry; everything else overtakes it.
 bool is_bulk(const raft::MessageBody& body) {
@@ -93,8 +91,7 @@ bool Replica::apply_waiting() {
     host_.apply(entry);
   }
   waiting_.clear();
-  const Duration held = world_.clock.now() - started;
-  if (held > held_for_long) step(raft::StoodStill{held});
+  stood_still_since(started);
   return true;
 }
 
@@ -148,6 +145,15 @@ void Replica::read_entries(const raft::EntriesWanted& wanted) {
       });
 }
 
+/// Each moment counts once, though an entry held the loop and a tick is late for it.
+void Replica::stood_still_since(MonotonicTime begin) {
+  const MonotonicTime now = world_.clock.now();
+  const Duration held = now - std::max(begin, stood_still_until_);
+  if (held <= held_for_long) return;
+  stood_still_until_ = now;
+  step(raft::StoodStill{held});
+}
+
 void Replica::arm() {
   const MonotonicTime due = raft_.deadline();
   // An early tick does nothing but arm again; a late one would matter.
@@ -155,8 +161,7 @@ void Replica::arm() {
   armed_for_ = due;
   timer_ = world_.clock.call_at(due, [this, due] {
     armed_for_.reset();
-    const Duration late = world_.clock.now() - due;
-    if (late > held_for_long) step(raft::StoodStill{late});
+    stood_still_since(due);
     step(raft::Tick{});
   });
 }

@@ -34,6 +34,9 @@ class ReplicaHost {
   virtual void on_snapshot_message(const raft::Message& message) = 0;
 };
 
+/// The loop was held by the application of a huge entry, or by the machine.
+inline constexpr Duration held_for_long = Milliseconds(100);
+
 class Replica {
  public:
   /// `store` is used on the log lane from now on. `transport` may be set later, before the
@@ -74,6 +77,7 @@ class Replica {
   void persist(raft::PersistBatch batch);
   void read_entries(const raft::EntriesWanted& wanted);
   void arm();
+  void stood_still_since(MonotonicTime begin);
   void lane_done();
 
   os::World world_;
@@ -86,6 +90,7 @@ class Replica {
   std::vector<raft::Entry> waiting_;  // to be applied
   std::unique_ptr<os::Operation> timer_;
   std::optional<MonotonicTime> armed_for_;
+  MonotonicTime stood_still_until_;
   std::size_t lane_jobs_ = 0;
   async::Oneshot<void> lane_idle_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -122,9 +122,8 @@ Result<> Member::Implementation::open(PeerTls tls) {
     const auto found = std::ranges::find(plan.members, id.value, &MemberInfo::id);
     return found == plan.members.end() ? "" : found->name;
   };
-  auto log_store =
-      raft::LogStore::open(log_path, world.storage.vfs_name(), {plan.cluster, {plan.self}, name_of},
-                           options.log_segment_bytes);
+  auto log_store = raft::LogStore::open(log_path, world.storage.vfs_name(),
+                                        {plan.cluster, {plan.self}, name_of}, options.log_store);
   if (!log_store) return wrap("etcd log", log_store.error());
   if (auto cleaned = remove_received(world.storage, received_path(options)); !cleaned) {
     return wrap("etcd state", cleaned.error());

@@ -22,7 +22,7 @@ constexpr Duration patience{seconds(9)};
 /// The log is short, so that whoever was away needs a snapshot.
 void keep_little(Options& options) {
   options.log_entries_kept = 40;
-  options.log_segment_bytes = 2 * 1024;
+  options.log_store = {.segment_bytes = 2 * 1024, .wal_pages = 150};
   options.state_commit_bytes = 4 * 1024;
   options.wal_bytes_max = 32 * 1024;
 }

@@ -169,7 +169,7 @@ Options SimCluster::options(std::size_t node) const {
   options.advertise_client_urls = {std::format("https://{}:2379", ip_of(node))};
   options.state_commit_interval = Milliseconds(500);
   options.state_commit_bytes = 16 * 1024;
-  options.log_segment_bytes = 4 * 1024;
+  options.log_store = {.segment_bytes = 4 * 1024, .wal_pages = 200};
   options.compaction_slice_work_max = 8;  // many slices, for what may come between
   if (change_) change_(options);
   return options;

@@ -23,6 +23,9 @@ class MemberTest : public testing::Test {
   }
   std::size_t follower() { return (cluster_.leader() + 1) % SimCluster::size; }
   std::size_t other_follower() { return (cluster_.leader() + 2) % SimCluster::size; }
+  void pause_all(bool paused) {
+    for (std::size_t node = 0; node < 3; ++node) cluster_.board(node).queue().set_paused(paused);
+  }
   void expect_equal_state() {
     ASSERT_TRUE(cluster_.run_until(
         [&] {
@@ -57,15 +60,38 @@ TEST_F(MemberTest, boards_that_all_stood_still_keep_their_leader) {
   const auto term = cluster_.member(leader).status()->raft_term;
   // As when all of them apply an entry that takes long: the followers are done first.
   for (const Duration followers : {seconds(2), seconds(3)}) {
-    for (std::size_t node = 0; node < 3; ++node) cluster_.board(node).queue().set_paused(true);
+    pause_all(true);
     cluster_.run_for(followers);
     cluster_.board(other).queue().set_paused(false);
     cluster_.run_for(Milliseconds(50));
-    for (std::size_t node = 0; node < 3; ++node) cluster_.board(node).queue().set_paused(false);
+    pause_all(false);
     cluster_.run_for(seconds(3));
     EXPECT_EQ(cluster_.member(leader).status()->raft_term, term);
     EXPECT_TRUE(cluster_.member(leader).is_leader());
   }
+}
+
+TEST_F(MemberTest, a_lease_that_was_renewed_while_boards_stood_still_lives_on) {
+  const std::size_t leader = cluster_.leader();
+  const LeaseId id = cluster_.wait(cluster_.member(leader).lease_grant({.ttl = 3}))->id;
+  ASSERT_TRUE(put(leader, "leased", "1", id));
+  // The renewal comes behind the leader's timers, as what waits in a socket does.
+  pause_all(true);
+  cluster_.run_for(seconds(5));
+  bool renewed = false;
+  cluster_.board(leader).queue().post([&] {
+    cluster_.scope().spawn([](Member* member, LeaseId lease, bool* done) -> Task<void> {
+      auto reply = co_await member->lease_keep_alive({.id = lease}, Credentials::board());
+      *done = reply && reply->ttl > 0;
+    }(&cluster_.member(leader), id, &renewed));
+  });
+  pause_all(false);
+  cluster_.run_for(seconds(2));
+  ASSERT_TRUE(cluster_.member(leader).is_leader());
+  EXPECT_TRUE(renewed);
+  EXPECT_EQ(get(leader, "leased"), "1");
+  cluster_.run_for(seconds(5));
+  EXPECT_EQ(get(leader, "leased"), "(none)");
 }
 
 TEST_F(MemberTest, members_introduce_themselves) {

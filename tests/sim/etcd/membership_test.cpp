@@ -295,6 +295,7 @@ TEST_F(LaggardTest, a_follower_that_is_only_slow_is_sent_entries) {
 
 TEST_F(LaggardTest, a_new_member_begins_with_a_snapshot) {
   const std::size_t leader = cluster_.leader();
+  settle();  // until all answer, the log is kept for them
   write_much(leader);
   settle();
   const std::size_t fourth = cluster_.add_board();

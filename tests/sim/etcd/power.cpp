@@ -26,7 +26,7 @@ void make_busy(Options& options) {
   options.state_commit_bytes = 8 * 1024;
   options.wal_bytes_max = 96 * 1024;
   options.log_entries_kept = 8;
-  options.log_segment_bytes = 1024;
+  options.log_store = {.segment_bytes = 1024, .wal_pages = 60};
 }
 
 /// What must be the same after a restart.

@@ -121,6 +121,7 @@ TEST_F(UpkeepTest, files_stay_bounded_under_steady_writes) {
   restart_all([](Options& options) {
     options.wal_bytes_max = 1024 * 1024;
     options.log_bytes_kept = 3 * 1024 * 1024;
+    options.log_store = {.segment_bytes = 128 * std::size_t{1024}, .wal_pages = 2000};
     options.state_commit_bytes = 64 * 1024;
   });
   cluster_.run_for(seconds(10));  // all connected: a snapshot on its way would hold the WAL
@@ -139,11 +140,13 @@ TEST_F(UpkeepTest, files_stay_bounded_under_steady_writes) {
   std::size_t wal = 0;
   std::size_t state = 0;
   std::size_t log = 0;
+  std::size_t log_wal = 0;
   ASSERT_TRUE(cluster_.run_until(
       [&] {
         wal = std::max(wal, file_bytes(1, "state.db-scratch"));
         state = std::max(state, file_bytes(1, "state.db"));
         log = std::max(log, file_bytes(1, "raft.db"));
+        log_wal = std::max(log_wal, file_bytes(1, "raft.db-wal"));
         return ended;
       },
       minutes(20)));
@@ -151,6 +154,8 @@ TEST_F(UpkeepTest, files_stay_bounded_under_steady_writes) {
   EXPECT_LT(wal, 3 * mib) << "10 MB were written";
   EXPECT_LT(state, 6 * mib);
   EXPECT_LT(log, 6 * mib);
+  EXPECT_GT(log, 2 * mib) << "checkpoints went by";
+  EXPECT_LT(log_wal, 3 * mib);
 }
 
 TEST_F(UpkeepTest, a_member_with_other_data_raises_the_alarm) {

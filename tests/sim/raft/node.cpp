@@ -11,7 +11,7 @@ namespace {
 
 constexpr Timing timing{Milliseconds(50), Milliseconds(300), Milliseconds(150)};
 constexpr std::size_t piece_bytes = 400;
-constexpr std::size_t segment_bytes = 1024;
+constexpr LogStoreOptions small_log{.segment_bytes = 1024, .wal_pages = 40};
 
 Limits small_limits() {
   Limits limits;
@@ -68,7 +68,7 @@ Moment Node::moment() {
 void Node::start() {
   CHECK(!up());
   board_.power_on();
-  auto opened = LogStore::open("raft.db", board_.disk().vfs_name(), {1, id_}, segment_bytes);
+  auto opened = LogStore::open("raft.db", board_.disk().vfs_name(), {1, id_}, small_log);
   if (!opened) {
     checker_.violated(std::format("{} does not start: {}", id_.value, opened.error().to_string()));
     return;
@@ -114,9 +114,11 @@ void Node::arm_timer() {
   MonotonicTime wanted = raft_->deadline();
   if (timer_ && timer_at_ <= wanted) return;
   timer_at_ = wanted;
-  timer_ = board_.clock().call_at(wanted, [this] {
+  timer_ = board_.clock().call_at(wanted, [this, wanted] {
     timer_.reset();
     expire_snapshots();
+    const Duration late = board_.clock().now() - wanted;
+    if (late > timing.heartbeat_interval) step(StoodStill{late});
     step(Tick{});
   });
 }

@@ -84,6 +84,15 @@ void LeaseBook::expire(MonotonicTime now, std::vector<LeaseId>& expired) {
   }
 }
 
+void LeaseBook::spare(MonotonicTime now, MonotonicTime until) {
+  std::vector<LeaseId> spared;
+  for (const auto& [when, id] : due_) {
+    if (when > now) break;
+    if (leases_.at(id).expiry == when) spared.push_back(id);
+  }
+  for (const LeaseId id : spared) schedule(leases_.at(id), until);
+}
+
 std::optional<MonotonicTime> LeaseBook::next_expiry() const {
   return due_.empty() ? std::nullopt : std::optional(due_.begin()->first);
 }

@@ -53,6 +53,9 @@ class LeaseBook {
   /// Appends leases that ran out by `now`, oldest first, and will not name them again for
   /// `revoke_retry`.
   void expire(MonotonicTime now, std::vector<LeaseId>& expired);
+  /// What ran out by `now` lives on until `until`, unless expire() has named it: nobody could renew
+  /// it in time.
+  void spare(MonotonicTime now, MonotonicTime until);
   /// When expire() may next have something to say; nullopt without leases or while not primary.
   std::optional<MonotonicTime> next_expiry() const;
 

@@ -4,6 +4,7 @@
 #include <format>
 
 #include "firmware/etcd/raft/log_store/log_rows.h"
+#include "platform/base/check.h"
 
 namespace tripod::etcd::raft {
 namespace {
@@ -81,6 +82,7 @@ Result<> LogSegments::begin_segment(LogIndex first) {
 }
 
 Result<> LogSegments::append(const Entry& entry) {
+  CHECK(used_.empty() || entry.index == used_.back().last.next(), "entries come in order");
   if (used_.empty() || used_.back().bytes >= segment_bytes_) {
     if (auto begun = begin_segment(entry.index); !begun) return begun;
   }
@@ -102,15 +104,16 @@ Result<> LogSegments::append(const Entry& entry) {
   return {};
 }
 
-Result<> LogSegments::empty(std::size_t table) {
+Result<> LogSegments::empty_table(std::size_t table) {
   return database_->execute("DELETE FROM " + name_of(table));
 }
 
 Result<> LogSegments::cut(LogIndex first) {
   while (!used_.empty() && used_.back().first >= first) {
-    if (auto done = empty(used_.back().table); !done) return done;
+    if (auto done = empty_table(used_.back().table); !done) return done;
     used_.pop_back();
   }
+  CHECK(used_.empty() || used_.back().first < first);
   if (used_.empty() || used_.back().last < first) return {};
   used_.back().last = first.previous();
   return database_->execute(std::format("DELETE FROM {} WHERE idx >= {}",
@@ -121,7 +124,7 @@ Result<> LogSegments::release(LogIndex index) {
   while (!used_.empty() && used_.front().last <= index) {
     if (used_.size() == 1 && used_.front().bytes < segment_bytes_)
       break;  // it goes on being filled
-    if (auto done = empty(used_.front().table); !done) return done;
+    if (auto done = empty_table(used_.front().table); !done) return done;
     used_.erase(used_.begin());
   }
   return {};
@@ -129,7 +132,7 @@ Result<> LogSegments::release(LogIndex index) {
 
 Result<> LogSegments::clear() {
   for (const Segment& segment : used_) {
-    if (auto done = empty(segment.table); !done) return done;
+    if (auto done = empty_table(segment.table); !done) return done;
   }
   used_.clear();
   return {};
@@ -178,17 +181,6 @@ Result<> LogSegments::visit(LogIndex first, LogIndex last,
     select.reset();
   }
   return {};
-}
-
-LogSegments::Mark LogSegments::mark() const {
-  return {tables_, used_};
-}
-
-void LogSegments::rolled_back_to(Mark mark) {
-  tables_ = mark.tables;
-  used_ = std::move(mark.used);
-  insert_ = {};
-  select_ = {};
 }
 
 }  // namespace tripod::etcd::raft

@@ -18,7 +18,8 @@ namespace tripod::etcd::raft {
 
 class LogSegments {
  public:
-  /// A segment is full once its entries count as so many bytes.
+  /// A segment is full once its entries count as so many bytes. After an error of a writing call
+  /// the object is of no use any more.
   LogSegments(sqlite::Database& database, std::size_t segment_bytes)
       : database_(&database), segment_bytes_(segment_bytes) {}
 
@@ -40,17 +41,12 @@ class LogSegments {
   /// order, until it says false or fails. An entry that does not match its checksum is `corrupt`.
   Result<> visit(LogIndex first, LogIndex last, const std::function<Result<bool>(Entry)>& visit);
 
-  /// What a transaction that is rolled back must put back.
-  struct Mark;
-  Mark mark() const;
-  void rolled_back_to(Mark mark);
-
  private:
   struct Segment {
     std::size_t table;
     LogIndex first;
     LogIndex last;
-    std::size_t bytes;  // as counted by Entry::size_bytes(), cut ones too
+    std::size_t bytes;  // Entry::size_bytes() of what was appended; counted for the last one
   };
   /// A statement on one table, prepared anew when another one is asked for.
   struct Prepared {
@@ -60,7 +56,7 @@ class LogSegments {
 
   Result<> make_table(std::size_t table);
   Result<> begin_segment(LogIndex first);
-  Result<> empty(std::size_t table);
+  Result<> empty_table(std::size_t table);
   Result<> prepare(Prepared& prepared, std::size_t table, std::string_view before,
                    std::string_view behind);
   Result<Entry> entry_of_row(const sqlite::Statement& row) const;
@@ -71,11 +67,6 @@ class LogSegments {
   std::vector<Segment> used_;  // in the order of their entries
   Prepared insert_;
   Prepared select_;
-};
-
-struct LogSegments::Mark {
-  std::size_t tables;
-  std::vector<Segment> used;
 };
 
 }  // namespace tripod::etcd::raft

@@ -14,12 +14,9 @@ namespace {
 constexpr std::int64_t format_version = 2;
 /// One table of entries, and none up to base_index in it: one segment of today's.
 constexpr std::int64_t format_without_segments = 1;
-// A checkpoint costs two syncs and writes each page that changed once more, so it comes rarely: the
-// pages of segments that were emptied meanwhile have been used again, several times under load.
-// The next start reads what is in the WAL.
-constexpr int wal_pages = 48'000;
-constexpr int transaction_kib = 4 * 1024;  // of many clients, and a cut of the log beside it
-constexpr std::int64_t wal_kept_bytes = 48 * 1024 * 1024;  // what so many pages fill
+constexpr int transaction_kib = 4 * 1024;     // of many clients, and a cut of the log beside it
+constexpr int page_bytes = 1024;              // small: a lone entry dirties one or two
+constexpr int frame_bytes = page_bytes + 24;  // of a WAL
 
 constexpr const char* schema =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -148,15 +145,11 @@ struct LogStore::Implementation {
     return {};
   }
 
-  /// After verify(): a file of an earlier format becomes one of this.
-  Result<> adopt() {
-    if (auto done = prepare(); !done) return done;
+  /// A file of an earlier format becomes one of this, once everything in it was understood.
+  Result<> set_format() {
     auto format = meta("format");
     if (!format) return std::unexpected(std::move(format.error()));
-    if (*format != format_version) {
-      if (auto done = set_meta("format", format_version); !done) return done;
-    }
-    return segments.open();
+    return *format == format_version ? Result<>() : set_meta("format", format_version);
   }
 
   Result<> recover_meta() {
@@ -294,18 +287,23 @@ LogStore::~LogStore() = default;
 
 namespace {
 
-/// Small pages: a lone entry dirties one or two of them. One connection, so that a second process
-/// is refused. The WAL keeps its blocks: writing over them leaves the file system nothing to log.
-Result<sqlite::Database> open_database(const std::string& path, const std::string& vfs) {
-  auto database = sqlite::Database::open(path, {.vfs = vfs,
-                                                .synchronous = sqlite::Synchronous::full,
-                                                .page_size_bytes = 1024,
-                                                .cache_kib = 256,
-                                                .transaction_kib = transaction_kib,
-                                                .checkpoint_wal_pages = wal_pages,
-                                                .wal_kept_bytes = wal_kept_bytes,
-                                                .log = true,
-                                                .exclusive = true});
+/// One connection, so that a second process is refused. A checkpoint costs two syncs and writes
+/// each page that changed once more, so it comes rarely: pages of emptied segments have been used
+/// again by then, several times under load. The WAL keeps its blocks: writing over them leaves the
+/// file system nothing to log.
+Result<sqlite::Database> open_database(const std::string& path, const std::string& vfs,
+                                       const LogStoreOptions& options, bool only_looks) {
+  auto database =
+      sqlite::Database::open(path, {.vfs = vfs,
+                                    .synchronous = sqlite::Synchronous::full,
+                                    .page_size_bytes = page_bytes,
+                                    .cache_kib = 256,
+                                    .transaction_kib = transaction_kib,
+                                    .checkpoint_wal_pages = options.wal_pages,
+                                    .wal_kept_bytes = std::int64_t{frame_bytes} * options.wal_pages,
+                                    .log = true,
+                                    .checkpoint_on_close = !only_looks,
+                                    .exclusive = true});
   if (!database && database.error() == ErrorCode::unavailable) {
     return fail(ErrorCode::unavailable, std::format("{}: another process uses this file", path));
   }
@@ -315,7 +313,7 @@ Result<sqlite::Database> open_database(const std::string& path, const std::strin
 }  // namespace
 
 Result<std::optional<Identity>> LogStore::owner(const std::string& path, const std::string& vfs) {
-  auto database = open_database(path, vfs);
+  auto database = open_database(path, vfs, {}, true);
   if (!database) return std::unexpected(std::move(database.error()));
   auto tables = database->query_int64("SELECT count(*) FROM sqlite_schema");
   if (!tables) return std::unexpected(std::move(tables.error()));
@@ -331,18 +329,21 @@ Result<std::optional<Identity>> LogStore::owner(const std::string& path, const s
 }
 
 Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs, Identity identity,
-                                std::size_t segment_bytes) {
+                                const LogStoreOptions& options) {
   CHECK(identity.member != nobody);
-  auto database = open_database(path, vfs);
+  auto database = open_database(path, vfs, options, false);
   if (!database) return std::unexpected(std::move(database.error()));
-  auto implementation = std::make_unique<Implementation>(std::move(*database), segment_bytes);
+  auto implementation =
+      std::make_unique<Implementation>(std::move(*database), options.segment_bytes);
   Implementation& self = *implementation;
   auto tables = self.database.query_int64("SELECT count(*) FROM sqlite_schema");
   if (!tables) return std::unexpected(std::move(tables.error()));
   Result<> done = *tables == 0 ? self.create(identity) : self.verify(identity);
-  if (done && *tables != 0) done = self.adopt();
+  if (done && *tables != 0) done = self.prepare();
+  if (done) done = self.segments.open();
   if (done) done = self.recover_meta();
   if (done) done = self.recover_entries();
+  if (done) done = self.set_format();
   if (!done) return std::unexpected(std::move(done.error()));
   self.base = self.recovered.base.index;
   self.last = self.recovered.last;
@@ -369,16 +370,8 @@ Result<> LogStore::replace_configuration(const ConfState& configuration) {
 Result<> LogStore::append(const PersistBatch& batch) {
   Implementation& self = *implementation_;
   if (self.failed) return fail(ErrorCode::io, self.database.path() + ": an earlier write failed");
-  LogIndex base = self.base;
-  LogIndex last = self.last;
-  LogSegments::Mark segments = self.segments.mark();
   auto done = self.commit(batch);
-  if (!done) {
-    self.base = base;
-    self.last = last;
-    self.segments.rolled_back_to(std::move(segments));
-    self.failed = done.error() != ErrorCode::no_space;
-  }
+  self.failed = !done;
   return done;
 }
 

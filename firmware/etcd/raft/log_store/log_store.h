@@ -26,14 +26,19 @@ struct Identity {
   std::function<std::string(NodeId)> name = {};  // of any member, for messages; "": not known
 };
 
+/// Sizes of the file.
+struct LogStoreOptions {
+  std::size_t segment_bytes = 512 * std::size_t{1024};  // compacted entries go in such portions
+  int wal_pages = 48'000;                               // of 1 KiB; then comes a checkpoint
+};
+
 class LogStore {
  public:
   /// Opens or creates `path`. Fails with invalid when the file belongs to another member or cluster
   /// or has an unknown format, corrupt when it contradicts itself, else with what SQLite says.
-  /// `vfs`: os::Storage::vfs_name(). Compacted entries give their space back in segments of
-  /// `segment_bytes`.
+  /// `vfs`: os::Storage::vfs_name().
   static Result<LogStore> open(const std::string& path, const std::string& vfs, Identity identity,
-                               std::size_t segment_bytes);
+                               const LogStoreOptions& options);
   LogStore(LogStore&&) noexcept;
   LogStore& operator=(LogStore&&) noexcept;
   ~LogStore();
@@ -50,8 +55,7 @@ class LogStore {
   /// takes part. Configuration entries that the log holds up to its index mean nothing any more.
   Result<> replace_configuration(const ConfState& configuration);
 
-  /// All of the batch or nothing, durable on return. After no_space the same batch may be tried
-  /// again; after any other error nothing may.
+  /// All of the batch or nothing, durable on return. After an error nothing may be tried again.
   Result<> append(const PersistBatch& batch);
   /// Entries from first to last, cut off before `bytes_max` is exceeded, but at least one if it
   /// exists.

@@ -76,7 +76,7 @@ TEST_F(RestoreTest, keeps_the_data_and_forgets_the_cluster) {
   EXPECT_EQ(static_cast<ClusterId>(*store_->db().number("cluster_id")), report->cluster);
   EXPECT_EQ(put("c", "3"), report->revision + 1);
   auto log = raft::LogStore::open(options_.data_dir + "/raft.db", "",
-                                  {.cluster = report->cluster, .member = {report->member}}, 4096);
+                                  {.cluster = report->cluster, .member = {report->member}}, {});
   ASSERT_TRUE(log) << log.error().to_string();
   EXPECT_TRUE(log->recovered().founded);
   EXPECT_EQ(log->recovered().conf_state.voters.size(), 2U);

@@ -60,6 +60,25 @@ TEST(LeaseBook, a_call_names_a_bounded_number) {
   EXPECT_EQ(expired.size(), LeaseBook::expiries_per_call_max);
 }
 
+TEST(LeaseBook, what_ran_out_unheard_is_spared_once_unless_it_was_named) {
+  const auto at = [](int seconds) { return MonotonicTime(std::chrono::seconds(seconds)); };
+  LeaseBook book;
+  book.promote(at(0), {});
+  book.grant(1, 5, at(0));
+  book.grant(2, 8, at(0));
+  book.grant(3, 60, at(0));
+  std::vector<LeaseId> expired;
+  book.expire(at(6), expired);
+  EXPECT_EQ(expired, std::vector<LeaseId>{1});
+  book.spare(at(10), at(11));
+  EXPECT_FALSE(book.renew(1, at(10))) << "its end is proposed already";
+  EXPECT_EQ(book.remaining(2, at(10)), std::chrono::seconds(1));
+  EXPECT_EQ(book.remaining(3, at(10)), std::chrono::seconds(50));
+  expired.clear();
+  book.expire(at(11), expired);
+  EXPECT_EQ(expired, (std::vector<LeaseId>{1, 2}));
+}
+
 class LeaseTest : public StoreTest {};
 
 TEST_F(LeaseTest, granting_keeps_a_minimum_and_refuses_doubles) {

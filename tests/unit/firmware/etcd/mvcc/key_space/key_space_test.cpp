@@ -210,6 +210,19 @@ TEST_F(KeySpaceTest, a_compaction_cut_short_anywhere_by_a_restart_is_finished) {
   EXPECT_EQ(list("k", "l"), now);
 }
 
+TEST_F(KeySpaceTest, a_compaction_that_comes_during_another_follows_it) {
+  for (int i = 0; i < 30; ++i) put(std::format("k{}", i % 3), std::to_string(i));
+  must<CompactionResponse>(CompactionRequest{.revision = 12});
+  for (int slice = 0; slice < 3; ++slice) space().compact_some(2);
+  must<CompactionResponse>(CompactionRequest{.revision = 25});
+  EXPECT_EQ(list("k", "l", 24), outcome::compacted.text);
+  const std::string then = list("k", "l", 25);
+  while (!space().compact_some(2)) EXPECT_EQ(list("k", "l", 25), then);
+  EXPECT_FALSE(space().compacting());
+  EXPECT_EQ(list("k", "l", 25), then);
+  EXPECT_EQ(rows_in_file(), 9U) << "three at the revision, six behind it";
+}
+
 TEST_F(KeySpaceTest, a_compaction_of_many_rows_leaves_none_behind) {
   constexpr std::size_t rows = 40'000;  // more than two batches
   for (std::size_t i = 0; i < rows; ++i) put(std::format("k{}", i * 7919 % 1000), "v");

@@ -19,7 +19,7 @@ class LogStoreTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string path() const { return folder_ + "/raft.db"; }
-  Result<LogStore> open() { return LogStore::open(path(), "", {0xc1, {0xa1}}, segment_bytes); }
+  Result<LogStore> open() { return LogStore::open(path(), "", {0xc1, {0xa1}}, small); }
   std::size_t wal_bytes() const { return std::filesystem::file_size(path() + "-wal"); }
   std::int64_t tables_of_entries() {
     auto database = sqlite::Database::open(path(), {});
@@ -45,12 +45,14 @@ class LogStoreTest : public testing::Test {
     ASSERT_TRUE(entries) << entries.error().to_string();
     ASSERT_EQ(entries->size(), last + 1 - first);
     for (std::uint64_t i = 0; i < entries->size(); ++i) {
-      EXPECT_EQ((*entries)[i].index, LogIndex{first + i});
+      const Entry& found = (*entries)[i];
+      EXPECT_EQ(found.index, LogIndex{first + i});
+      EXPECT_TRUE(found.view().starts_with(std::format("{}:{}.", found.term.value, first + i)));
     }
   }
 
   static constexpr std::size_t mib = std::size_t{1024} * 1024;
-  static constexpr std::size_t segment_bytes = 4096;
+  static constexpr LogStoreOptions small{.segment_bytes = 4096, .wal_pages = 300};
   std::string folder_;
 };
 
@@ -186,7 +188,7 @@ TEST_F(LogStoreTest, a_log_that_is_compacted_to_its_end_goes_on) {
 
 TEST_F(LogStoreTest, a_segment_is_given_back_without_writing_it) {
   constexpr std::size_t large = 512 * std::size_t{1024};
-  auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, large);
+  auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, {.segment_bytes = large});
   ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
   ASSERT_TRUE(store->append(batch_of(1, 4000, 1)));
   ASSERT_TRUE(store->append(batch_of(4001, 4010, 1)));
@@ -201,7 +203,7 @@ TEST_F(LogStoreTest, a_segment_is_given_back_without_writing_it) {
 
 TEST_F(LogStoreTest, a_file_of_format_1_is_taken_over) {
   {
-    auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, 64 * mib);
+    auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, {.segment_bytes = 64 * mib});
     ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
     ASSERT_TRUE(store->append(batch_of(1, 500, 1)));
   }
@@ -225,18 +227,18 @@ TEST_F(LogStoreTest, the_data_of_another_member_or_cluster_are_refused) {
   {
     ASSERT_TRUE(open()->found({{}, {{0xa1}}, {}}));
   }
-  auto other_member = LogStore::open(path(), "", {0xc1, {0xa2}}, segment_bytes);
+  auto other_member = LogStore::open(path(), "", {0xc1, {0xa2}}, small);
   ASSERT_FALSE(other_member);
   EXPECT_EQ(other_member.error().code, ErrorCode::invalid);
   EXPECT_NE(other_member.error().message.find(path()), std::string::npos);
   EXPECT_NE(other_member.error().message.find("belong to member a1, this is member a2"),
             std::string::npos);
   auto name = [](NodeId id) { return id.value == 0xa1 ? "one" : ""; };
-  auto named = LogStore::open(path(), "", {0xc1, {0xa2}, name}, segment_bytes);
+  auto named = LogStore::open(path(), "", {0xc1, {0xa2}, name}, small);
   ASSERT_FALSE(named);
   EXPECT_NE(named.error().message.find("belong to member a1 (one), this is member a2"),
             std::string::npos);
-  auto other_cluster = LogStore::open(path(), "", {0xc2, {0xa1}}, segment_bytes);
+  auto other_cluster = LogStore::open(path(), "", {0xc2, {0xa1}}, small);
   ASSERT_FALSE(other_cluster);
   EXPECT_EQ(other_cluster.error().code, ErrorCode::invalid);
 }
