@@ -14,13 +14,14 @@ Proposals::Proposals(os::Clock& clock, MemberId self, std::uint64_t life, Limits
       limits_(limits),
       send_(std::move(send)),
       why_timeout_(std::move(why_timeout)),
-      deadlines_(clock, patience,
-                 [this](std::uint64_t sequence) {
-                   const auto found = pending_.find(sequence);
-                   if (found == pending_.end()) return;
-                   failed_.add();
-                   finish(sequence, reject(why_timeout_(found->second.started)));
-                 }),
+      deadlines_(
+          clock, patience, [this](std::uint64_t sequence) { return !pending_.contains(sequence); },
+          [this](std::uint64_t sequence) {
+            const auto found = pending_.find(sequence);
+            if (found == pending_.end()) return;
+            failed_.add();
+            finish(sequence, reject(why_timeout_(found->second.started)));
+          }),
       failed_(metrics.counter("etcd_server_proposals_failed_total",
                               "The total number of failed proposals seen.")) {}
 

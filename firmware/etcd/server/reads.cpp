@@ -13,8 +13,9 @@ constexpr std::string_view stopped_text = "stopped";
 Reads::Reads(os::Clock& clock, Duration patience, std::function<void(std::uint64_t token)> ask)
     : clock_(clock),
       ask_(std::move(ask)),
-      deadlines_(clock, patience, [](Done done) { done.fail({ErrorCode::timeout, "timed out"}); }) {
-}
+      deadlines_(
+          clock, patience, [](const Done& done) { return done.done(); },
+          [](Done done) { done.fail({ErrorCode::timeout, "timed out"}); }) {}
 
 Task<grpc::Reply<void>> Reads::wait(Done done) {
   auto result = co_await done;
