@@ -155,7 +155,7 @@ Result<std::optional<ClusterPlan>> board_of(const Flags& flags) {
         std::format("--board \"{}\": expected NAME=IP/PREFIX, as board-4=192.168.1.14/24", text));
   }
   auto boards = plan_boards(text.substr(equals + 1), 1);
-  if (!boards) return std::unexpected(boards.error());
+  if (!boards) return wrap("--board", boards.error());
   boards->front().name = text.substr(0, equals);
   return ClusterPlan{.boards = std::move(*boards),
                      .gateway = flags.get("gateway"),

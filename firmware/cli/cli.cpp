@@ -84,10 +84,13 @@ Result<node::Config> read_config(linux_os::Machine& machine, const std::string& 
 }
 
 int check_config(std::span<const std::string> arguments) {
-  if (arguments.empty()) return wrong_usage("check-config: expected a file");
+  std::vector<std::string> rest(arguments.begin(), arguments.end());
+  const bool no_files = std::erase(rest, "--no-files") > 0;
+  if (rest.empty() || rest[0].starts_with("--")) {
+    return wrong_usage("check-config: expected a file before what is set over it");
+  }
   auto machine = linux_os::Machine::create(LogLevel::error);
-  const bool no_files = arguments.size() > 1 && arguments[1] == "--no-files";
-  auto config = read_config(*machine, arguments[0], arguments.subspan(no_files ? 2 : 1));
+  auto config = read_config(*machine, rest[0], std::span(rest).subspan(1));
   if (!config) return complain(config.error().message);
   if (!no_files) {
     auto credentials = node::load_credentials(*config, machine->world(), false);
@@ -95,7 +98,7 @@ int check_config(std::span<const std::string> arguments) {
     auto authorities = node::Authorities::load(*config, machine->world());
     if (!authorities) return complain(authorities.error().message);
   }
-  print(stdout, std::format("{}: ok\n", arguments[0]));
+  print(stdout, std::format("{}: ok\n", rest[0]));
   return 0;
 }
 

@@ -41,7 +41,7 @@ Result<PlannedBoard> parse_cidr(std::string_view text) {
       slash == std::string_view::npos ? std::nullopt : number_of(text.substr(slash + 1));
   const unsigned longest = is_v6(ip) ? 128 : 32;
   if (!prefix || *prefix == 0 || *prefix > longest || !os::parse_address(host(ip) + ":1")) {
-    return fail(ErrorCode::invalid, std::format("--address \"{}\": {}", text, address_form));
+    return fail(ErrorCode::invalid, std::format("\"{}\": {}", text, address_form));
   }
   return PlannedBoard{.name = "", .ip = ip, .prefix_length = *prefix};
 }
@@ -51,11 +51,24 @@ Result<std::string> later_address(const std::string& ip, unsigned steps) {
   const std::size_t dot = ip.rfind('.');
   const auto last = number_of(std::string_view(ip).substr(dot + 1));
   if (is_v6(ip) || !last || *last + steps > 254) {
-    return fail(ErrorCode::invalid, std::format("--address \"{}\": {} more cannot be counted from "
+    return fail(ErrorCode::invalid, std::format("\"{}\": {} more cannot be counted from "
                                                 "it; give a list, one address for each board",
                                                 ip, steps));
   }
   return std::format("{}.{}", ip.substr(0, dot), *last + steps);
+}
+
+/// Of a typing mistake that would leave the boards without a way out.
+Result<> check_gateway(const std::string& gateway, const std::vector<PlannedBoard>& boards) {
+  if (gateway.empty()) return {};
+  const auto refuse = [&](std::string_view what) {
+    return fail(ErrorCode::invalid, std::format("--gateway \"{}\": {}", gateway, what));
+  };
+  if (!os::parse_address(host(gateway) + ":1")) return refuse("expected an address");
+  for (const PlannedBoard& board : boards) {
+    if (board.ip == gateway) return refuse("that is one of the boards");
+  }
+  return {};
 }
 
 std::string section_board(const ClusterPlan& plan, const PlannedBoard& board) {
@@ -192,7 +205,10 @@ Result<ClusterPlan> plan_of(const Flags& flags) {
     count = *number;
   }
   auto boards = plan_boards(flags.get("address"), count);
-  if (!boards) return std::unexpected(boards.error());
+  if (!boards) return wrap("--address", boards.error());
+  if (auto good = check_gateway(flags.get("gateway"), *boards); !good) {
+    return std::unexpected(good.error());
+  }
   const auto signers = number_of(flags.get("signers", std::to_string(boards->size())));
   if (!signers || *signers > boards->size()) {
     return fail(ErrorCode::invalid,
@@ -223,12 +239,12 @@ Result<std::vector<PlannedBoard>> plan_boards(std::string_view addresses, std::s
     if (!board) return std::unexpected(board.error());
     for (const PlannedBoard& other : boards) {
       if (other.ip == board->ip) {
-        return fail(ErrorCode::invalid, std::format("--address: {} is there twice", other.ip));
+        return fail(ErrorCode::invalid, std::format("{} is there twice", other.ip));
       }
     }
     boards.push_back(std::move(*board));
   }
-  if (boards.empty()) return fail(ErrorCode::invalid, std::format("--address: {}", address_form));
+  if (boards.empty()) return fail(ErrorCode::invalid, std::string(address_form));
   if (boards.size() == 1) {
     for (unsigned step = 1; step < count; ++step) {
       auto ip = later_address(boards[0].ip, step);
@@ -238,7 +254,7 @@ Result<std::vector<PlannedBoard>> plan_boards(std::string_view addresses, std::s
   }
   if ((count != 0 && boards.size() != count) || boards.size() > boards_max) {
     return fail(ErrorCode::invalid,
-                std::format("--address: {} addresses for {} boards; expected one for each, or the "
+                std::format("{} addresses for {} boards; expected one for each, or the "
                             "first alone",
                             boards.size(), count == 0 ? boards_max : count));
   }

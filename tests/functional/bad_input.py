@@ -45,8 +45,9 @@ def changed(t, name, board=3, **how):
 def test_shipped_files_are_good(t):
     for number in (1, 2, 3):
         shipped = tripod_cluster.ROOT / f"config/board-{number}.ini"
-        done = tripod(t, "check-config", shipped, "--no-files")
-        assert done.code == 0, done
+        for words in ((shipped, "--no-files"), ("--no-files", shipped)):
+            done = tripod(t, "check-config", *words)
+            assert done.code == 0, done
         done = tripod(t, "check-config", shipped, f"--etcd.cert-file={t.folder}/none.crt")
         assert done.code != 0 and "[etcd] cert-file" in done.err and "no such file" in done.err, done
         assert tripod(t, "check-config", t.cluster.board(number).config).code == 0
@@ -61,6 +62,19 @@ def bad_file(t, text, line, *needles):
     for needle in needles:
         assert needle in out, f"no `{needle}` in\n{done}"
     assert tripod(t, "run", "--config", path).code != 0
+
+
+def test_boards_that_cannot_be_planned(t):
+    for words, said in (
+            (["--address", "192.168.1.11"], '--address: "192.168.1.11": expected an address with its prefix'),
+            (["--address", "192.168.1.11/24", "--gateway", "192.168.1.12"],
+             '--gateway "192.168.1.12": that is one of the boards'),
+            (["--address", "192.168.1.11/24", "--gateway", "router"], '--gateway "router": expected an address')):
+        done = tripod(t, "init", "--dir", t.folder / "planned", "--boards", "3", *words)
+        assert done.code != 0 and said in done.err, done
+        assert not (t.folder / "planned").exists(), words
+    done = tripod(t, "token", "create", "--board", "board-4=192.168.1.14")
+    assert done.code != 0 and '--board: "192.168.1.14": expected an address with its prefix' in done.err, done
 
 
 def test_help(t):

@@ -52,8 +52,8 @@ def test_each_command_says_what_it_did(t):
 
 
 def test_start_without_a_majority(t):
-    for number in (1, 2, 3):
-        tool(t, "kill", str(number))
+    said = [tool(t, "kill", str(number)).out for number in (1, 2, 3)]
+    assert ["1 of 3 boards run and 2 are needed" in words for words in said] == [False, True, False], said
     done = tool(t, "start", "2", check=False)
     assert "waiting: 1 of 3 boards run\n" in done.out, done
     assert done.code != 0 and re.search(r"board-2 runs, and will be ready when 2 of 3 do; .* start 1\n", done.err), done

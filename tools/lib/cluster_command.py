@@ -247,6 +247,16 @@ def lost_balancer(cluster, process):
     return f"; it balances {BALANCER_PORT}" + (f": reach the others with {others}" if others else "")
 
 
+def lost_majority(cluster):
+    """What it means that so few are left."""
+    members = cluster.members
+    needed, left = len(members) // 2 + 1, len(live(members))
+    if left == 0 or left >= needed:
+        return ""
+    return (f"; {left} of {len(members)} {'etcd members' if cluster.stores else 'boards'} run and {needed} are needed: until "
+            "then nothing is read or written, and kubectl waits")
+
+
 def act(options):
     cluster = open_cluster(options)
     process = process_of(cluster, options.name)
@@ -257,11 +267,11 @@ def act(options):
         raise ClusterError(f"{process.name} is not running")
     if options.command == "kill":
         process.kill()
-        print(f"{process.name} killed{lost_balancer(cluster, process)}")
+        print(f"{process.name} killed{lost_balancer(cluster, process)}{lost_majority(cluster)}")
     elif options.command == "stop":
         if not process.stop():
             raise ClusterError(f"{process.name} did not stop in time and was killed; see its log")
-        print(f"{process.name} stopped{lost_balancer(cluster, process)}")
+        print(f"{process.name} stopped{lost_balancer(cluster, process)}{lost_majority(cluster)}")
     elif options.command == "pause":
         process.send(signal.SIGSTOP)
         print(f"{process.name} paused{lost_balancer(cluster, process)}")
