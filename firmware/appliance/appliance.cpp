@@ -316,11 +316,16 @@ StatusFacts Appliance::facts() const {
 
 void Appliance::start_server() {
   Server::Options options;
-  options.child = {
-      .program = "/proc/self/exe",
-      .arguments = {"run", "--config", configuration_file, "--heartbeat-fd",
-                    std::to_string(boards::heartbeat_descriptor), "--board", booted_.board},
-      .memory_bytes_max = booted_.settings.memory_bytes_max};
+  options.child = [this] {
+    boards::ChildSpec spec{
+        .program = "/proc/self/exe",
+        .arguments = {"run", "--config", configuration_file, "--heartbeat-fd",
+                      std::to_string(boards::heartbeat_descriptor), "--board", booted_.board},
+        .memory_bytes_max = booted_.settings.memory_bytes_max};
+    // The old slot may have to go on with what this server writes.
+    if (trial_->on_trial()) spec.arguments.emplace_back("--on-trial");
+    return spec;
+  };
   options.crash_folder = std::string(state_folder) + "/crashes";
   options.print = [](std::string_view line) { say(std::format("{}\n", line)); };
   options.heard = [this](const boards::Heartbeat& heartbeat) { heard(heartbeat); };

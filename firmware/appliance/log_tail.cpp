@@ -1,5 +1,7 @@
 #include "firmware/appliance/log_tail.h"
 
+#include <ranges>
+
 namespace tripod::appliance {
 
 void LogTail::add(std::string_view bytes, const std::function<void(std::string_view)>& line) {
@@ -28,6 +30,15 @@ std::string LogTail::text() const {
   }
   if (!open_.empty()) out += open_ + '\n';
   return out;
+}
+
+std::string LogTail::last_of(std::span<const std::string_view> beginnings) const {
+  for (std::string_view line : lines_ | std::views::reverse) {
+    for (std::string_view beginning : beginnings) {
+      if (line.starts_with(beginning)) return std::string(line.substr(beginning.size()));
+    }
+  }
+  return "";
 }
 
 void LogTail::clear() {

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,8 @@ class LogTail {
   void add(std::string_view bytes, const std::function<void(std::string_view)>& line);
   /// Oldest first; what has no end yet comes last.
   std::string text() const;
+  /// The last whole line that begins with one of these, without that; empty if there is none.
+  std::string last_of(std::span<const std::string_view> beginnings) const;
   void clear();
 
  private:

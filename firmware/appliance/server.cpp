@@ -1,17 +1,19 @@
 #include "firmware/appliance/server.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <format>
 
 namespace tripod::appliance {
 namespace {
 
-constexpr int exit_failure = 1;  // the server said why: a wrong configuration, a port in use
 constexpr int signal_terminate = 15;
 constexpr int signal_kill = 9;
 constexpr int output_reads_max = 8;  // of what is left in the pipe: 64 KiB
 constexpr std::string_view record_prefix = "crash-";
+/// How lines begin that say why a process ends.
+constexpr std::array<std::string_view, 2> reasons{"tripod: ", "fatal: "};
 
 }  // namespace
 
@@ -37,7 +39,8 @@ Server::Server(Options options, os::World world, linux_os::Loop& loop, Scope& sc
 
 void Server::start() {
   restart_.reset();
-  auto child = boards::start_child(options_.child);
+  spec_ = options_.child();
+  auto child = boards::start_child(spec_);
   started_ = loop_.now();
   if (!child) {
     log_.error("cannot start the server", LogField("error", child.error().to_string()));
@@ -94,9 +97,10 @@ void Server::hear(const boards::Heartbeat& heartbeat) {
 std::string Server::explain(const boards::ChildEnd& end) {
   if (end.signal == signal_kill && boards::out_of_memory_kills() > memory_kills_) {
     return std::format("killed for using more than its {} MiB of memory ([board] memory-max)",
-                       options_.child.memory_bytes_max >> 20);
+                       spec_.memory_bytes_max >> 20);
   }
-  return end.text;
+  const std::string said = boards::ended_with_reason(end) ? tail_.last_of(reasons) : "";
+  return said.empty() ? end.text : std::format("{}: {}", end.text, said);
 }
 
 void Server::ended(const boards::ChildEnd& end) {
@@ -115,7 +119,7 @@ void Server::ended(const boards::ChildEnd& end) {
     gone_.notify();
     return;
   }
-  const bool crashed = end.signal != 0 || end.exit_code > exit_failure;
+  const bool crashed = (end.signal != 0 || end.exit_code != 0) && !boards::ended_with_reason(end);
   state_.crashes = crashed ? state_.crashes + 1 : 0;
   ++restarts_;
   const Duration wait = backoff_.next(lived);

@@ -19,7 +19,7 @@ namespace tripod::appliance {
 class Server {
  public:
   struct Options {
-    boards::ChildSpec child;
+    std::function<boards::ChildSpec()> child;             // asked for at each start
     std::string crash_folder;                             // where records are kept; empty: nowhere
     std::function<void(std::string_view line)> print;     // what the server printed
     std::function<void(const boards::Heartbeat&)> heard;  // each heartbeat
@@ -57,6 +57,7 @@ class Server {
   Logger log_;
   boards::ServerState state_;
   boards::Backoff backoff_;
+  boards::ChildSpec spec_;  // of the child
   boards::Child child_;
   LogTail tail_;
   std::string heartbeats_;  // not yet a whole line

@@ -28,6 +28,7 @@ class SlotTrial {
   /// Looks where the board woke up, and begins a trial if it has to. Once, before anything else.
   void begin();
   void health(bool healthy, std::string_view why);
+  bool on_trial() const { return trial_.has_value(); }
   /// The board ends: a slot on trial has not proved itself, and this is why.
   void ends(std::string_view why);
   /// The slot that was just written is to be tried: what the board ends for.

@@ -168,13 +168,20 @@ struct RunArguments {
   std::string file = "/etc/tripod/tripod.ini";
   int heartbeat_descriptor = -1;  // given by process 1
   std::string board;              // its kind; given by process 1
+  bool on_trial = false;          // is its boot slot; given by process 1
   std::span<const std::string> overrides;
 };
 
 Result<RunArguments> parse_run(std::span<const std::string> arguments) {
   RunArguments out;
-  while (arguments.size() >= 2 && (arguments[0] == "--config" || arguments[0] == "--heartbeat-fd" ||
-                                   arguments[0] == "--board")) {
+  constexpr std::array with_value{"--config", "--heartbeat-fd", "--board"};
+  while (!arguments.empty()) {
+    if (arguments[0] == "--on-trial") {
+      out.on_trial = true;
+      arguments = arguments.subspan(1);
+      continue;
+    }
+    if (arguments.size() < 2 || !std::ranges::contains(with_value, arguments[0])) break;
     const std::string& value = arguments[1];
     if (arguments[0] == "--config") {
       out.file = value;
@@ -195,10 +202,11 @@ Result<RunArguments> parse_run(std::span<const std::string> arguments) {
 int run(std::span<const std::string> arguments) {
   auto parsed = parse_run(arguments);
   if (!parsed) return wrong_usage(parsed.error().message);
-  const auto& [file, heartbeat_descriptor, board, overrides] = *parsed;
+  const auto& [file, heartbeat_descriptor, board, on_trial, overrides] = *parsed;
   auto machine = linux_os::Machine::create(LogLevel::info);
   auto config = read_config(*machine, file, overrides);
   if (!config) return complain(config.error().message);
+  config->on_trial = on_trial;
   machine->log().set_level(level_of(config->values.text("node", "log-level")));
   appliance::BoardSlots slots(machine->world().storage, board, std::string(version));
   Running running;

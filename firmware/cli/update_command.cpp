@@ -193,7 +193,7 @@ Task<void> work_and_stop(linux_os::Machine* machine, Connections* connections, s
 // --- files ---
 
 Result<std::string> pack(linux_os::Machine& machine, std::span<const std::string> arguments) {
-  auto flags = parse_flags(arguments, {"board", "build", "image", "key", "output"});
+  auto flags = parse_flags(arguments, {"board", "build", "image", "key", "output", "version"});
   if (!flags) return std::unexpected(flags.error());
   for (std::string_view needed : {"board", "build", "image", "key", "output"}) {
     if (!flags->has(needed)) return wrong(std::format("--{}: expected a value", needed));
@@ -204,11 +204,16 @@ Result<std::string> pack(linux_os::Machine& machine, std::span<const std::string
   auto image = world.storage.read_file(flags->get("image"), file_bytes_max);
   if (!image) return wrap("--image", image.error());
   boards::UpdateManifest manifest{
-      .board = flags->get("board"), .version = std::string(version), .image_bytes = image->size()};
+      .board = flags->get("board"),
+      .version = flags->has("version") ? flags->get("version") : std::string(version),
+      .image_bytes = image->size()};
   const std::string build = flags->get("build");
   auto [end, error] = std::from_chars(build.data(), build.data() + build.size(), manifest.build);
   if (error != std::errc() || end != build.data() + build.size()) {
     return wrong(std::format("--build {}: expected seconds since 1970", build));
+  }
+  if (auto fine = boards::check_update_fits(manifest, manifest.board, manifest.version); !fine) {
+    return wrong("--version: " + fine.error().message);
   }
   Sha256 hash;
   hash.update(*image);

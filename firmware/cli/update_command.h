@@ -20,6 +20,7 @@ inline constexpr std::string_view update_usage =
     "                                                  what boards run, and how their last update "
     "ended\n"
     "  update-file pack --board KIND --build SECONDS --image FILE --key FILE --output FILE\n"
+    "                   [--version X.Y.Z]\n"
     "                                                  sign a boot slot's image, as tools/image "
     "does\n"
     "  update-file show FILE [--key update.pub]        what an update file holds, and whether it "

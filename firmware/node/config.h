@@ -23,6 +23,8 @@ struct Config {
   std::string data_dir;  //
   /// As [etcd] initial-cluster, from the cluster that this board joins; empty: its files know.
   std::string joined_cluster;
+  /// The board's boot slot is on trial: the release before may have to go on with the files.
+  bool on_trial = false;
 
   bool has(Role role) const;
   /// Gets its certificates and its place from a cluster that runs.

@@ -71,6 +71,7 @@ etcd::Options etcd_options(const Config& config) {
   options.client_cert_auth = values.boolean("etcd", "client-cert-auth");
   options.auth_token_ttl = std::chrono::seconds(values.integer("etcd", "auth-token-ttl"));
   options.bcrypt_cost = static_cast<unsigned>(values.integer("etcd", "bcrypt-cost"));
+  options.log_store.keep_format = config.on_trial;
   return options;
 }
 

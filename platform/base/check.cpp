@@ -12,6 +12,12 @@ int length_of(std::string_view text) {
   return static_cast<int>(text.size());
 }
 
+[[noreturn]] void say_and_exit(std::string_view message, int code) {
+  std::fprintf(stderr, "fatal: %.*s\n", length_of(message), message.data());
+  std::fflush(stderr);
+  std::_Exit(code);
+}
+
 }  // namespace
 
 void check_failed(const char* file, int line, const char* expression, std::string_view detail) {
@@ -22,9 +28,11 @@ void check_failed(const char* file, int line, const char* expression, std::strin
 }
 
 void fatal(std::string_view message) {
-  std::fprintf(stderr, "fatal: %.*s\n", length_of(message), message.data());
-  std::fflush(stderr);
-  std::_Exit(exit_software);
+  say_and_exit(message, exit_software);
+}
+
+void fatal_data_lost(std::string_view message) {
+  say_and_exit(message, exit_data_lost);
 }
 
 }  // namespace tripod

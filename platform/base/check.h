@@ -1,7 +1,7 @@
 #pragma once
 // CHECK: an impossible state is a bug; log it and abort, in every build. The board restarts the
 // process. fatal: ground is lost (failed fsync, corrupt page, out of memory); log and stop, never
-// retry.
+// retry. fatal_data_lost: the same where no restart helps, only a person.
 
 #include <string_view>
 
@@ -12,6 +12,10 @@ namespace tripod {
 
 /// Ends the process with exit code 70 (EX_SOFTWARE) after writing `message` to standard error.
 [[noreturn]] void fatal(std::string_view message);
+/// The same with exit code 65 (EX_DATAERR).
+[[noreturn]] void fatal_data_lost(std::string_view message);
+
+inline constexpr int exit_data_lost = 65;
 
 }  // namespace tripod
 

@@ -1,6 +1,6 @@
 """A 32-bit board and two 64-bit ones are one cluster, whoever leads. Needs build/armhf, too."""
 
-from cluster_checks import PATIENCE, members_agree
+from cluster_checks import lead, members_agree
 from emulated_boards import Options
 from harness import Failure
 from workload import Writer, nothing_lost, present
@@ -8,26 +8,6 @@ from workload import Writer, nothing_lost, present
 ON_REQUEST = True
 OPTIONS = Options(boards=("qemu-virt-armhf", "qemu-virt", "qemu-virt"))
 BACK_SECONDS = 240
-
-
-def state_of(t):
-    """(names by id, leader's name)."""
-    names = {m["ID"]: m["name"] for m in
-             t.etcdctl("member", "list", "-w", "json", *PATIENCE, timeout=120).json()["members"]}
-    status = t.etcdctl("endpoint", "status", "-w", "json", *PATIENCE, timeout=120).json()
-    leaders = {s["Status"].get("leader", 0) for s in status}
-    if len(status) != 3 or len(leaders) != 1 or 0 in leaders:
-        return names, None
-    return names, names[leaders.pop()]
-
-
-def lead(t, board):
-    names, now = state_of(t)
-    if now == board.name:
-        return
-    target = next(number for number, name in names.items() if name == board.name)
-    t.etcdctl("move-leader", f"{target:x}", *PATIENCE, boards=[int(now[-1])], timeout=120)
-    t.eventually(f"{board.name} leads", lambda: state_of(t)[1] == board.name, 60, 1)
 
 
 def test_each_leads_and_all_follow(t):

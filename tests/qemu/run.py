@@ -24,7 +24,7 @@ sys.path.append(str(HERE))
 import run as functional  # noqa: E402 - the runner of tests/functional, whose harness these stories use
 import emulated_boards  # noqa: E402
 
-NOT_STORIES = {"run", "segment", "cluster_checks"}
+NOT_STORIES = {"run", "segment", "cluster_checks", "update_steps"}
 TEST_SECONDS_MAX = 420  # software emulation on a busy machine
 BOOT_SECONDS = 240
 

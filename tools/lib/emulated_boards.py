@@ -54,7 +54,7 @@ class Options:
     names: tuple = ()  # in the certificates, beside those the host reaches the boards by
     ports: tuple = FORWARDED  # of each board, forwarded from the host
     founders: int = None  # boards that `tripod init` makes; the others' cards are insert_new_card()
-    binaries: dict = None  # arch preset -> program, instead of what tools/build makes
+    binaries: dict = None  # arch preset -> program, or what returns it, instead of what tools/build makes
 
 
 def partition_of(table, number):
@@ -298,7 +298,8 @@ class EmulatedCluster:
         return wanted | (self.options.own_overrides or {}).get(board.number, {})
 
     def binary_of(self, row):
-        return (self.options.binaries or {}).get(row.text("board", "preset"))
+        given = (self.options.binaries or {}).get(row.text("board", "preset"))
+        return given() if callable(given) else given
 
     def write_client_files(self):
         text = (self.cards / "admin.conf").read_text()

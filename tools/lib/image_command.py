@@ -236,14 +236,16 @@ def write(collected, output, config=None, pki=None, compress=True, update_key=No
     return parts
 
 
-def write_update(collected, output, key):
-    """The boot slot of the image as a signed update file, for boards of this kind that run already."""
+def write_update(collected, output, key, version=None):
+    """The boot slot of the image as a signed update file, for boards of this kind that run already. `version`: of the program
+    in it, where it is not that of this release."""
     (row, parts), epoch = collected, epoch_of_build()
     with tempfile.TemporaryDirectory(dir=Path(output).parent) as place:
         slot, fresh = Path(place) / "slot", Path(place) / "update"
         disk_image.make_slot(slot, parts.slot, row.number("image", "slot-partition-mib"), epoch, Path(place))
         done = subprocess.run([*own_program(row), "update-file", "pack", "--board", row.name, "--build", str(epoch), "--image",
-                               slot, "--key", key, "--output", fresh], capture_output=True, text=True)
+                               slot, "--key", key, "--output", fresh, *(["--version", version] if version else [])],
+                              capture_output=True, text=True)
         if done.returncode != 0:
             raise CommandError(done.stderr.strip().removeprefix("tripod: "))
         fresh.rename(output)

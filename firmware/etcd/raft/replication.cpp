@@ -52,7 +52,7 @@ void Raft::handle(NodeId from, Term term, Append& body) {
 void Raft::handle(NodeId from, Term, const Heartbeat& body) {
   heed_leader(from);
   if (body.commit > log_.last().index) {
-    fatal(std::format(
+    fatal_data_lost(std::format(
         "the leader knows entries up to {} of this member's log to be durable, but it "
         "ends at {}: the data of this member were lost; remove the member and add it anew",
         body.commit.value, log_.last().index.value));

@@ -125,6 +125,13 @@ Result<> Member::Implementation::open(PeerTls tls) {
   auto log_store = raft::LogStore::open(log_path, world.storage.vfs_name(),
                                         {plan.cluster, {plan.self}, name_of}, options.log_store);
   if (!log_store) return wrap("etcd log", log_store.error());
+  if (const std::int64_t format = log_store->format(); format != log_store->format_found()) {
+    log.info("log moved to a new format", LogField("file", log_path),
+             LogField("from", log_store->format_found()), LogField("to", format));
+  } else if (format != raft::LogStore::newest_format) {
+    log.info("log keeps its format for now", LogField("file", log_path), LogField("format", format),
+             LogField("newest", raft::LogStore::newest_format));
+  }
   if (auto cleaned = remove_received(world.storage, received_path(options)); !cleaned) {
     return wrap("etcd state", cleaned.error());
   }

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "platform/base/check.h"
+
 namespace tripod::boards {
 namespace {
 
@@ -16,6 +18,7 @@ constexpr const char* group_folder = "/sys/fs/cgroup/server";
 constexpr std::string_view out_of_memory_score =
     "900";  // of 1000: first to go, so that the board stays
 constexpr rlim_t open_files_max = 16'384;
+constexpr int exit_failure = 1;
 constexpr int exit_not_started = 127;
 
 struct Pipe {
@@ -117,6 +120,10 @@ Result<Child> start_child(const ChildSpec& spec) {
   if (pid < 0) return os_failure("starting the server");
   if (pid == 0) become(prepared);
   return Child{pid, std::move(output->reader), std::move(heartbeat->reader)};
+}
+
+bool ended_with_reason(const ChildEnd& end) {
+  return end.signal == 0 && (end.exit_code == exit_failure || end.exit_code == exit_data_lost);
 }
 
 std::vector<ChildEnd> reap_children() {

@@ -36,6 +36,10 @@ struct ChildEnd {
   std::string text;   // "exit code 70", "signal 11 (Segmentation fault)"
 };
 
+/// It told why in its last lines, and starting it again or anew with the machine does not help: a
+/// configuration it cannot use, a port in use (exit code 1), data that are lost (exit_data_lost).
+bool ended_with_reason(const ChildEnd& end);
+
 /// Children that have ended since the last call.
 std::vector<ChildEnd> reap_children();
 

@@ -83,7 +83,7 @@ Result<> LogSegments::begin_segment(LogIndex first) {
 
 Result<> LogSegments::append(const Entry& entry) {
   CHECK(used_.empty() || entry.index == used_.back().last.next(), "entries come in order");
-  if (used_.empty() || used_.back().bytes >= segment_bytes_) {
+  if (used_.empty() || (used_.back().bytes >= segment_bytes_ && !one_table_)) {
     if (auto begun = begin_segment(entry.index); !begun) return begun;
   }
   Segment& tail = used_.back();
@@ -120,7 +120,20 @@ Result<> LogSegments::cut(LogIndex first) {
                                         name_of(used_.back().table), stored(first.value)));
 }
 
+Result<> LogSegments::delete_up_to(LogIndex index) {
+  if (used_.empty() || used_.front().first > index) return {};
+  if (auto done = database_->execute(
+          std::format("DELETE FROM {} WHERE idx <= {}", name_of(0), stored(index.value)));
+      !done) {
+    return done;
+  }
+  used_.front().first = index.next();
+  if (used_.front().last <= index) used_.clear();
+  return {};
+}
+
 Result<> LogSegments::release(LogIndex index) {
+  if (one_table_) return delete_up_to(index);
   while (!used_.empty() && used_.front().last <= index) {
     if (used_.size() == 1 && used_.front().bytes < segment_bytes_)
       break;  // it goes on being filled

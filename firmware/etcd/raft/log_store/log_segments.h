@@ -23,6 +23,9 @@ class LogSegments {
   LogSegments(sqlite::Database& database, std::size_t segment_bytes)
       : database_(&database), segment_bytes_(segment_bytes) {}
 
+  /// From now on as in format 1: one table, from which compacted entries are deleted one by one.
+  void keep_to_one_table() { one_table_ = true; }
+
   /// The first table, of a new file.
   Result<> create();
   /// Finds what the tables hold.
@@ -33,7 +36,7 @@ class LogSegments {
   /// Forgets the entries from `first` on.
   Result<> cut(LogIndex first);
   /// Gives back the segments that hold nothing behind `index`. The entries of one that is partly
-  /// behind it stay.
+  /// behind it stay, unless it is the one table.
   Result<> release(LogIndex index);
   /// Forgets all entries.
   Result<> clear();
@@ -57,12 +60,14 @@ class LogSegments {
   Result<> make_table(std::size_t table);
   Result<> begin_segment(LogIndex first);
   Result<> empty_table(std::size_t table);
+  Result<> delete_up_to(LogIndex index);
   Result<> prepare(Prepared& prepared, std::size_t table, std::string_view before,
                    std::string_view behind);
   Result<Entry> entry_of_row(const sqlite::Statement& row) const;
 
   sqlite::Database* database_;
   std::size_t segment_bytes_;
+  bool one_table_ = false;
   std::size_t tables_ = 0;
   std::vector<Segment> used_;  // in the order of their entries
   Prepared insert_;

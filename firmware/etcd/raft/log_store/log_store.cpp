@@ -11,7 +11,6 @@
 namespace tripod::etcd::raft {
 namespace {
 
-constexpr std::int64_t format_version = 2;
 /// One table of entries, and none up to base_index in it: one segment of today's.
 constexpr std::int64_t format_without_segments = 1;
 constexpr int transaction_kib = 4 * 1024;     // of many clients, and a cut of the log beside it
@@ -40,6 +39,8 @@ struct LogStore::Implementation {
   Recovered recovered;
   LogIndex base;
   LogIndex last;
+  std::int64_t format = newest_format;
+  std::int64_t format_found = newest_format;
   bool failed = false;
 
   std::unexpected<Error> corrupt(std::string_view what) const {
@@ -99,7 +100,7 @@ struct LogStore::Implementation {
     if (auto done = segments.create(); !done) return done;
     if (auto done = prepare(); !done) return done;
     const std::pair<std::string_view, std::int64_t> rows[] = {
-        {"format", format_version},
+        {"format", newest_format},
         {"cluster", stored(identity.cluster)},
         {"member", stored(identity.member.value)},
         {"base_index", 0},
@@ -115,17 +116,18 @@ struct LogStore::Implementation {
     auto refuse = [&](std::string why) {
       return fail(ErrorCode::invalid, std::format("{}: {}", database.path(), why));
     };
-    auto format = meta("format");
-    if (!format) {
-      if (format.error() == ErrorCode::corrupt || format.error() == ErrorCode::io) {
-        return std::unexpected(std::move(format.error()));
+    auto found = meta("format");
+    if (!found) {
+      if (found.error() == ErrorCode::corrupt || found.error() == ErrorCode::io) {
+        return std::unexpected(std::move(found.error()));
       }
       return refuse("this is not the Raft log of a tripod member");
     }
-    if (*format != format_version && *format != format_without_segments) {
-      return refuse(std::format("format {} is unknown, this release writes format {}", *format,
-                                format_version));
+    if (*found != newest_format && *found != format_without_segments) {
+      return refuse(std::format("format {} is unknown, this release writes format {}", *found,
+                                newest_format));
     }
+    format_found = *found;
     auto cluster = meta("cluster");
     auto member = meta("member");
     if (!cluster || !member) return corrupt("identity is missing");
@@ -145,11 +147,14 @@ struct LogStore::Implementation {
     return {};
   }
 
-  /// A file of an earlier format becomes one of this, once everything in it was understood.
-  Result<> set_format() {
-    auto format = meta("format");
-    if (!format) return std::unexpected(std::move(format.error()));
-    return *format == format_version ? Result<>() : set_meta("format", format_version);
+  /// A file of an earlier format becomes one of this, once everything in it was understood, or
+  /// stays what it is.
+  Result<> settle_format(bool keep) {
+    if (format_found == newest_format) return {};
+    if (!keep) return set_meta("format", newest_format);
+    format = format_found;
+    segments.keep_to_one_table();
+    return {};
   }
 
   Result<> recover_meta() {
@@ -343,7 +348,7 @@ Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
   if (done) done = self.segments.open();
   if (done) done = self.recover_meta();
   if (done) done = self.recover_entries();
-  if (done) done = self.set_format();
+  if (done) done = self.settle_format(options.keep_format);
   if (!done) return std::unexpected(std::move(done.error()));
   self.base = self.recovered.base.index;
   self.last = self.recovered.last;
@@ -352,6 +357,13 @@ Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
 
 const Recovered& LogStore::recovered() const {
   return implementation_->recovered;
+}
+
+std::int64_t LogStore::format() const {
+  return implementation_->format;
+}
+std::int64_t LogStore::format_found() const {
+  return implementation_->format_found;
 }
 
 Result<> LogStore::found(const ConfState& founding) {

@@ -30,10 +30,15 @@ struct Identity {
 struct LogStoreOptions {
   std::size_t segment_bytes = 512 * std::size_t{1024};  // compacted entries go in such portions
   int wal_pages = 48'000;                               // of 1 KiB; then comes a checkpoint
+  /// A file of an earlier format stays one, so that the release that wrote it can go on with it;
+  /// otherwise it becomes one of today's format when it is opened.
+  bool keep_format = false;
 };
 
 class LogStore {
  public:
+  static constexpr std::int64_t newest_format = 2;
+
   /// Opens or creates `path`. Fails with invalid when the file belongs to another member or cluster
   /// or has an unknown format, corrupt when it contradicts itself, else with what SQLite says.
   /// `vfs`: os::Storage::vfs_name().
@@ -42,6 +47,10 @@ class LogStore {
   LogStore(LogStore&&) noexcept;
   LogStore& operator=(LogStore&&) noexcept;
   ~LogStore();
+
+  /// As the file has it since it was opened; and the one it had before.
+  std::int64_t format() const;
+  std::int64_t format_found() const;
 
   /// Whose file `path` is; nullopt when it was never founded. Fails as open() does.
   static Result<std::optional<Identity>> owner(const std::string& path, const std::string& vfs);

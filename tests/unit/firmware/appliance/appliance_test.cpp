@@ -111,6 +111,15 @@ TEST(LogTail, cuts_lines_and_keeps_the_last) {
   EXPECT_EQ(lines.size(), 3U) << "a line without end is bounded";
 }
 
+TEST(LogTail, finds_the_line_that_says_why) {
+  LogTail tail;
+  constexpr std::array<std::string_view, 2> beginnings{"tripod: ", "fatal: "};
+  EXPECT_EQ(tail.last_of(beginnings), "");
+  tail.add("tripod: first\nfatal: the disk is gone\nI etcd: stopped\ntripod: no whole li",
+           [](auto) {});
+  EXPECT_EQ(tail.last_of(beginnings), "the disk is gone");
+}
+
 TEST(CrashRecords, are_numbered_and_bounded) {
   EXPECT_EQ(plan_records({}, 3).next, "crash-000001.txt");
   RecordNames plan =

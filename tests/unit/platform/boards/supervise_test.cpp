@@ -113,6 +113,14 @@ TEST(Child, goes_first_when_memory_runs_out) {
   EXPECT_EQ(run_shell("cat /proc/self/oom_score_adj").output, "900\n");
 }
 
+TEST(Child, one_that_told_why_is_no_crash) {
+  EXPECT_TRUE(ended_with_reason(run_shell("exit 1").end)) << "a wrong configuration";
+  EXPECT_TRUE(ended_with_reason(run_shell("exit 65").end)) << "lost data";
+  EXPECT_FALSE(ended_with_reason(run_shell("exit 70").end)) << "a write that failed";
+  EXPECT_FALSE(ended_with_reason(run_shell("exit 0").end));
+  EXPECT_FALSE(ended_with_reason(run_shell("kill -ABRT $$").end));
+}
+
 TEST(Child, one_that_cannot_be_started_ends) {
   auto child = start_child({.program = "/nonexistent", .arguments = {}});
   ASSERT_TRUE(child);

@@ -21,9 +21,22 @@ class LogStoreTest : public testing::Test {
   std::string path() const { return folder_ + "/raft.db"; }
   Result<LogStore> open() { return LogStore::open(path(), "", {0xc1, {0xa1}}, small); }
   std::size_t wal_bytes() const { return std::filesystem::file_size(path() + "-wal"); }
-  std::int64_t tables_of_entries() {
+  std::int64_t number_in_file(const char* sql) const {
     auto database = sqlite::Database::open(path(), {});
-    return *database->query_int64("SELECT count(*) FROM sqlite_schema WHERE name GLOB 'entries*'");
+    return *database->query_int64(sql);
+  }
+  std::int64_t tables_of_entries() const {
+    return number_in_file("SELECT count(*) FROM sqlite_schema WHERE name GLOB 'entries*'");
+  }
+  /// As the release before segments left it, with entries 1 to `last`.
+  void make_file_of_format_1(std::uint64_t last) const {
+    {
+      auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, {.segment_bytes = 64 * mib});
+      ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+      ASSERT_TRUE(store->append(batch_of(1, last, 1)));
+    }
+    auto database = sqlite::Database::open(path(), {});
+    ASSERT_TRUE(database->execute("UPDATE meta SET value = 1 WHERE name = 'format'"));
   }
 
   static Entry entry(std::uint64_t index, std::uint64_t term, std::string data) {
@@ -202,25 +215,64 @@ TEST_F(LogStoreTest, a_segment_is_given_back_without_writing_it) {
 }
 
 TEST_F(LogStoreTest, a_file_of_format_1_is_taken_over) {
-  {
-    auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, {.segment_bytes = 64 * mib});
-    ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
-    ASSERT_TRUE(store->append(batch_of(1, 500, 1)));
-  }
-  {
-    auto database = sqlite::Database::open(path(), {});
-    ASSERT_TRUE(database->execute("UPDATE meta SET value = 1 WHERE name = 'format'"));
-  }
+  make_file_of_format_1(500);
   {
     auto store = open();
     ASSERT_TRUE(store) << store.error().to_string();
+    EXPECT_EQ(store->format_found(), 1);
+    EXPECT_EQ(store->format(), 2);
     expect_log(*store, 1, 500);
     ASSERT_TRUE(store->append(batch_of(501, 510, 1)));
     expect_log(*store, 1, 510);
   }
   EXPECT_EQ(tables_of_entries(), 2);
-  auto database = sqlite::Database::open(path(), {});
-  EXPECT_EQ(*database->query_int64("SELECT value FROM meta WHERE name = 'format'"), 2);
+  EXPECT_EQ(number_in_file("SELECT value FROM meta WHERE name = 'format'"), 2);
+}
+
+TEST_F(LogStoreTest, a_file_of_format_1_stays_one_while_it_may_have_to) {
+  make_file_of_format_1(500);
+  constexpr LogStoreOptions keeping{.segment_bytes = 4096, .wal_pages = 300, .keep_format = true};
+  auto open_keeping = [&] { return LogStore::open(path(), "", {0xc1, {0xa1}}, keeping); };
+  // What the release before demands: this number, one table, and in it exactly the entries behind
+  // the base.
+  auto expect_format_1 = [&](std::int64_t first, std::int64_t last) {
+    EXPECT_EQ(number_in_file("SELECT value FROM meta WHERE name = 'format'"), 1);
+    EXPECT_EQ(tables_of_entries(), 1);
+    EXPECT_EQ(number_in_file("SELECT value FROM meta WHERE name = 'base_index'"), first - 1);
+    EXPECT_EQ(number_in_file("SELECT coalesce(min(idx), 0) FROM entries"),
+              last < first ? 0 : first);
+    EXPECT_EQ(number_in_file("SELECT count(*) FROM entries"), last - first + 1);
+  };
+  {
+    auto store = open_keeping();
+    ASSERT_TRUE(store) << store.error().to_string();
+    EXPECT_EQ(store->format(), 1);
+    PersistBatch batch = batch_of(501, 600, 2);
+    batch.compact = LogIndex{550};
+    ASSERT_TRUE(store->append(batch));
+    expect_log(*store, 551, 600);
+    ASSERT_TRUE(store->append(batch_of(581, 590, 3))) << "a conflict";
+    expect_log(*store, 551, 590);
+  }
+  expect_format_1(551, 590);
+  {
+    auto store = open_keeping();
+    ASSERT_TRUE(store) << store.error().to_string();
+    PersistBatch all;
+    all.compact = LogIndex{590};
+    ASSERT_TRUE(store->append(all));
+    expect_log(*store, 591, 590);
+    ASSERT_TRUE(store->append(batch_of(591, 600, 3)));
+    PersistBatch reset = batch_of(701, 710, 3);
+    reset.reset = LogPosition{{700}, {3}};
+    ASSERT_TRUE(store->append(reset));
+    expect_log(*store, 701, 710);
+  }
+  expect_format_1(701, 710);
+  auto store = open();
+  ASSERT_TRUE(store) << "kept";
+  EXPECT_EQ(store->format(), 2);
+  expect_log(*store, 701, 710);
 }
 
 TEST_F(LogStoreTest, the_data_of_another_member_or_cluster_are_refused) {
