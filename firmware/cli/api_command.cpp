@@ -4,12 +4,12 @@
 #include <format>
 #include <functional>
 
+#include "firmware/cli/admin.h"
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/init_command.h"
 #include "firmware/cli/loop_task.h"
 #include "firmware/cli/pki_command.h"
 #include "firmware/kube/client/cluster_info.h"
-#include "firmware/kube/client/kubeconfig.h"
 #include "firmware/node/provisioning/requests.h"
 #include "platform/ini/schema.h"
 #include "platform/pki/authority.h"
@@ -17,7 +17,6 @@
 namespace tripod::cli {
 namespace {
 
-constexpr std::size_t pem_bytes_max = 256 * 1024;
 constexpr std::string_view secrets_path = "/api/v1/namespaces/kube-system/secrets";
 constexpr std::string_view config_maps_path = "/api/v1/namespaces/kube-public/configmaps";
 constexpr int attempts_max = 5;
@@ -34,42 +33,24 @@ struct Session {
   std::string authority_pem;
 };
 
-/// The text itself, or of the file it names, relative to the kubeconfig.
-Result<std::string> pem_of(os::Storage& storage, const std::string& kubeconfig,
-                           const std::string& data, const std::string& path) {
-  if (!data.empty() || path.empty()) return data;
-  const std::size_t slash = kubeconfig.rfind('/');
-  const bool relative = !path.starts_with('/') && slash != std::string::npos;
-  return storage.read_file(relative ? kubeconfig.substr(0, slash + 1) + path : path, pem_bytes_max);
-}
-
-Result<Session> open_session(os::World world, const std::string& file) {
-  const auto failed = [&](const Error& error) { return wrap("--kubeconfig " + file, error); };
-  auto text = world.storage.read_file(file, pem_bytes_max);
-  if (!text) return failed(text.error());
-  auto config = kube::Kubeconfig::parse(*text);
-  if (!config) return failed(config.error());
-  if (!config->tls_server_name.empty() && config->tls_server_name != config->host) {
+Result<Session> open_session(os::World world, const Flags& flags) {
+  auto admin = read_admin(world, flags);
+  if (!admin) return std::unexpected(admin.error());
+  const auto failed = [&](const Error& error) {
+    return wrap("--kubeconfig " + admin->file, error);
+  };
+  const kube::Kubeconfig& config = admin->config;
+  if (!config.tls_server_name.empty() && config.tls_server_name != config.host) {
     return failed(
         {ErrorCode::unsupported, "tls-server-name: expected the host of server, or none"});
   }
-  auto authority = pem_of(world.storage, file, config->certificate_authority_data,
-                          config->certificate_authority);
-  if (!authority) return failed(authority.error());
-  auto certificate =
-      pem_of(world.storage, file, config->client_certificate_data, config->client_certificate);
-  if (!certificate) return failed(certificate.error());
-  auto key = pem_of(world.storage, file, config->client_key_data, config->client_key);
-  if (!key) return failed(key.error());
-  if (authority->empty()) {
-    return failed({ErrorCode::invalid, "expected certificate-authority-data"});
-  }
-  auto context = node::calling_context(world, *authority, *certificate, *key);
+  auto context =
+      node::calling_context(world, admin->authority_pem, admin->certificate_pem, admin->key_pem);
   if (!context) return failed(context.error());
   return Session{.caller = {.world = world, .context = std::move(*context), .token = {}},
-                 .server = {.tls = true, .host = config->host, .port = config->port},
-                 .url = config->server,
-                 .authority_pem = std::move(*authority)};
+                 .server = {.tls = true, .host = config.host, .port = config.port},
+                 .url = config.server,
+                 .authority_pem = std::move(admin->authority_pem)};
 }
 
 /// A request whose failure is the command's.
@@ -293,7 +274,7 @@ Result<std::string> api_command(linux_os::Machine& machine, std::string_view com
     if (!read) return std::unexpected(read.error());
     options = std::move(*read);
   }
-  auto session = open_session(world, flags->get("kubeconfig", "admin.conf"));
+  auto session = open_session(world, *flags);
   if (!session) return std::unexpected(session.error());
   if (creates) return run_task(machine, create_token(std::move(*session), std::move(*options)));
   if (!names_one) return run_task(machine, show_tokens(std::move(*session)));

@@ -49,11 +49,30 @@ constexpr std::string_view usage =
     "           [--names NAME,...] [--lifetime 8760h]  make authorities and certificates\n"
     "  pki update-key --dir DIR                        make the key that signs updates\n";
 constexpr std::string_view usage_end =
-    "  version                                         print the version\n";
+    "  version                                         print the version\n"
+    "  help [COMMAND]                                  this, or what is about one command\n"
+    "Without --kubeconfig: the file that KUBECONFIG names, else admin.conf.\n";
 
 std::string whole_usage() {
   return std::format("{}{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, update_usage,
                      usage_end);
+}
+
+/// Of one command; the whole, if there is none such.
+std::string usage_of(std::string_view command) {
+  const std::string whole = whole_usage();
+  std::string out;
+  bool inside = false;
+  std::string_view rest = whole;
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n') + 1);
+    rest.remove_prefix(line.size());
+    const bool begins = line.size() > 2 && line.starts_with("  ") && line[2] != ' ';
+    if (begins) inside = line.substr(2).starts_with(std::format("{} ", command));
+    if (inside) out += line;
+  }
+  if (out.empty()) return whole;
+  return "usage: tripod ...\n" + out;
 }
 
 void print(std::FILE* to, std::string_view text) {
@@ -65,8 +84,8 @@ int complain(std::string_view message) {
   return exit_failure;
 }
 
-int wrong_usage(std::string_view message) {
-  print(stderr, std::format("tripod: {}\n{}", message, whole_usage()));
+int wrong_usage(std::string_view message, std::string_view command = "") {
+  print(stderr, std::format("tripod: {}\n{}", message, usage_of(command)));
   return exit_usage;
 }
 
@@ -87,7 +106,7 @@ int check_config(std::span<const std::string> arguments) {
   std::vector<std::string> rest(arguments.begin(), arguments.end());
   const bool no_files = std::erase(rest, "--no-files") > 0;
   if (rest.empty() || rest[0].starts_with("--")) {
-    return wrong_usage("check-config: expected a file before what is set over it");
+    return wrong_usage("check-config: expected a file before what is set over it", "check-config");
   }
   auto machine = linux_os::Machine::create(LogLevel::error);
   auto config = read_config(*machine, rest[0], std::span(rest).subspan(1));
@@ -201,7 +220,7 @@ Result<RunArguments> parse_run(std::span<const std::string> arguments) {
 
 int run(std::span<const std::string> arguments) {
   auto parsed = parse_run(arguments);
-  if (!parsed) return wrong_usage(parsed.error().message);
+  if (!parsed) return wrong_usage(parsed.error().message, "run");
   const auto& [file, heartbeat_descriptor, board, on_trial, overrides] = *parsed;
   auto machine = linux_os::Machine::create(LogLevel::info);
   auto config = read_config(*machine, file, overrides);
@@ -241,7 +260,7 @@ int init(std::span<const std::string> arguments) {
 
 int pki(std::span<const std::string> arguments) {
   if (arguments.empty() || (arguments[0] != "init" && arguments[0] != "update-key")) {
-    return wrong_usage("pki: expected \"init\" or \"update-key\"");
+    return wrong_usage("pki: expected \"init\" or \"update-key\"", "pki");
   }
   auto machine = linux_os::Machine::create(LogLevel::error);
   const auto rest = arguments.subspan(1);
@@ -253,7 +272,7 @@ int pki(std::span<const std::string> arguments) {
 }
 
 int api(std::string_view command, std::span<const std::string> arguments) {
-  if (arguments.empty()) return wrong_usage(std::format("{}: expected a verb", command));
+  if (arguments.empty()) return wrong_usage(std::format("{}: expected a verb", command), command);
   auto machine = linux_os::Machine::create(LogLevel::error);
   auto done = api_command(*machine, command, arguments);
   if (!done) return complain(std::format("{}: {}", command, done.error().message));
@@ -273,7 +292,7 @@ int snapshot(std::span<const std::string> arguments) {
   auto machine = linux_os::Machine::create(LogLevel::error);
   auto done = snapshot_command(*machine, arguments);
   if (!done && done.error() == ErrorCode::invalid && arguments.empty()) {
-    return wrong_usage("snapshot: " + done.error().message);
+    return wrong_usage("snapshot: " + done.error().message, "snapshot");
   }
   if (!done) return complain("snapshot: " + done.error().message);
   print(stdout, *done);
@@ -287,7 +306,7 @@ int update(std::span<const std::string> arguments) {
   auto done = arguments[0] == "update" ? update_command(*machine, rest)
                                        : update_file_command(*machine, rest);
   if (!done && done.error() == ErrorCode::invalid && rest.empty()) {
-    return wrong_usage(std::format("{}: {}", arguments[0], done.error().message));
+    return wrong_usage(std::format("{}: {}", arguments[0], done.error().message), arguments[0]);
   }
   if (!done) return complain(std::format("{}: {}", arguments[0], done.error().message));
   print(stdout, *done);
@@ -303,7 +322,7 @@ int run_command(std::string_view program, std::span<const std::string> arguments
   const std::string& command = arguments[0];
   if (std::ranges::any_of(arguments.subspan(1),
                           [](const std::string& a) { return a == "--help" || a == "-h"; })) {
-    print(stdout, whole_usage());
+    print(stdout, usage_of(command));
     return 0;
   }
   if (command == "run") return run(arguments.subspan(1));
@@ -319,7 +338,7 @@ int run_command(std::string_view program, std::span<const std::string> arguments
     return 0;
   }
   if (command == "help" || command == "--help" || command == "-h") {
-    print(stdout, whole_usage());
+    print(stdout, usage_of(arguments.size() > 1 ? arguments[1] : ""));
     return 0;
   }
   return wrong_usage(std::format("unknown command \"{}\"", command));

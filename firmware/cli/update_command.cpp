@@ -5,9 +5,9 @@
 #include <format>
 #include <list>
 
+#include "firmware/cli/admin.h"
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/version.h"
-#include "firmware/kube/client/kubeconfig.h"
 #include "firmware/update/rollout.h"
 #include "platform/async/sync.h"
 #include "platform/base/sha256.h"
@@ -34,44 +34,22 @@ std::unexpected<Error> wrong(std::string message) {
 
 // --- the cluster ---
 
-/// Of a kubeconfig's pair of data and file name; the file is relative to the kubeconfig.
-Result<std::string> pem_of(os::Storage& storage, const std::string& kubeconfig,
-                           const std::string& data, const std::string& file) {
-  if (!data.empty()) return data;
-  if (file.empty()) return wrong("missing");
-  const std::size_t slash = kubeconfig.rfind('/');
-  const bool relative = file[0] != '/' && slash != std::string::npos;
-  return storage.read_file(relative ? kubeconfig.substr(0, slash + 1) + file : file, pem_bytes_max);
-}
-
 struct Access {
   kube::Kubeconfig config;
   std::shared_ptr<const tls::Context> context;
 };
 
 Result<Access> open_access(os::World world, const Flags& flags) {
-  const std::string file = flags.get("kubeconfig");
-  if (file.empty()) return wrong("--kubeconfig: expected the file of an admin, as admin.conf");
-  auto text = world.storage.read_file(file, pem_bytes_max);
-  if (!text) return wrap("--kubeconfig", text.error());
-  auto config = kube::Kubeconfig::parse(*text);
-  if (!config) return wrap("--kubeconfig " + file, config.error());
+  auto admin = read_admin(world, flags);
+  if (!admin) return std::unexpected(admin.error());
   tls::Options options{.alpn = {"h2", "http/1.1"},
                        .prefer_chacha20 = !linux_os::Machine::has_aes_instructions()};
-  const std::tuple<std::string_view, const std::string&, const std::string&, std::string*> parts[] =
-      {{"certificate-authority", config->certificate_authority_data, config->certificate_authority,
-        &options.authority_pem},
-       {"client-certificate", config->client_certificate_data, config->client_certificate,
-        &options.certificate_pem},
-       {"client-key", config->client_key_data, config->client_key, &options.key_pem}};
-  for (const auto& [name, data, path, out] : parts) {
-    auto pem = pem_of(world.storage, file, data, path);
-    if (!pem) return wrap(std::format("--kubeconfig {}: {}", file, name), pem.error());
-    *out = std::move(*pem);
-  }
+  options.authority_pem = std::move(admin->authority_pem);
+  options.certificate_pem = std::move(admin->certificate_pem);
+  options.key_pem = std::move(admin->key_pem);
   auto context = tls::Context::open(tls::Context::Side::client, std::move(options), world.entropy);
-  if (!context) return wrap("--kubeconfig " + file, context.error());
-  return Access{std::move(*config), std::move(*context)};
+  if (!context) return wrap("--kubeconfig " + admin->file, context.error());
+  return Access{std::move(admin->config), std::move(*context)};
 }
 
 /// Connections to whoever is asked; to be drained before it dies.

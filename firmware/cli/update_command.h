@@ -11,12 +11,12 @@
 namespace tripod::cli {
 
 inline constexpr std::string_view update_usage =
-    "  update FILE --kubeconfig FILE [--boards IP[:6444],...]\n"
+    "  update FILE [--kubeconfig admin.conf] [--boards IP[:6444],...]\n"
     "                                                  update boards, one after another, the "
     "leader "
     "last;\n"
     "                                                  all that the cluster names, or these\n"
-    "  update status --kubeconfig FILE [--boards IP[:6444],...]\n"
+    "  update status [--kubeconfig admin.conf] [--boards IP[:6444],...]\n"
     "                                                  what boards run, and how their last update "
     "ended\n"
     "  update-file pack --board KIND --build SECONDS --image FILE --key FILE --output FILE\n"

@@ -83,7 +83,7 @@ struct Options {
   /// into the file each time that half of it was written.
   std::size_t wal_bytes_max = 4 * 1024 * 1024;
   /// Writes are refused with NOSPACE while the disk has less than this left: about what raft.db's
-  /// WAL may still grow by.
+  /// WAL may still grow by, where its blocks could not be reserved.
   std::uint64_t disk_reserve_bytes = 48 * 1024 * 1024;
 };
 

@@ -14,9 +14,10 @@ namespace tripod::linux_os {
 
 class LogVfs {
  public:
-  /// Of each log, from the start. One that grows further pays for its blocks once, when whoever
-  /// uses the VFS keeps them (sqlite::Options::wal_kept_bytes).
-  static constexpr std::uint64_t reserved_bytes = 4 * 1024 * 1024;
+  /// Of each log, from the start, where the disk has four times as much. One that grows further
+  /// pays for its blocks with each sync, once, when whoever uses the VFS keeps them
+  /// (sqlite::Options::wal_kept_bytes).
+  static constexpr std::uint64_t reserved_bytes = 48 * 1024 * 1024;
 
   LogVfs();
   /// No database of it is open any more.

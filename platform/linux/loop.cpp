@@ -80,7 +80,7 @@ Loop::~Loop() {
 }
 
 void Loop::run() {
-  while (!stopping_) uv_run(&uv_, UV_RUN_ONCE);
+  while (!stopping_) uv_run(&uv_, UV_RUN_DEFAULT);
   stopping_ = false;
 }
 

@@ -23,8 +23,8 @@
 namespace tripod::linux_os {
 namespace {
 
-// One for each lane, one for host names.
-constexpr const char* pool_threads = "3";
+// For host names; lanes have threads of their own.
+constexpr const char* pool_threads = "1";
 // glibc gives each thread an arena of its own, which keeps what it once took; one is enough for two
 // lanes.
 constexpr int malloc_arenas_max = 1;
@@ -123,6 +123,11 @@ os::ProcessUsage LinuxBoard::usage() const {
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) usage.descriptors_max = limit.rlim_cur;
   usage.start_unix_seconds = start_seconds(files);
   return usage;
+}
+
+std::string LinuxBoard::environment(const std::string& name) const {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? "" : value;
 }
 
 void LinuxBoard::release_memory() {

@@ -40,6 +40,7 @@ class LinuxBoard final : public os::Board {
  public:
   std::string hostname() const override;
   os::ProcessUsage usage() const override;
+  std::string environment(const std::string& name) const override;
   void release_memory() override;
 };
 

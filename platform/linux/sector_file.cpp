@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -96,6 +97,10 @@ Result<> SectorFile::reserve() {
       return failed("extending", path_);
     }
   }
+  struct statvfs disk{};
+  if (::fstatvfs(cached_, &disk) != 0) return failed("asking for the room around", path_);
+  const std::uint64_t room = std::uint64_t{disk.f_bavail} * disk.f_frsize / 4;
+  reserved_bytes_ = std::min(reserved_bytes_, down(*there + room, sector_));
   if (*there >= reserved_bytes_) return {};
   std::memset(window_.get(), 0, window_bytes_max);
   for (std::uint64_t at = down(*there + sector_ - 1, sector_); at < reserved_bytes_;) {

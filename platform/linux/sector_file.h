@@ -24,7 +24,8 @@ class SectorFile {
   /// Memory held for what is not written yet; more is written at once.
   static constexpr std::size_t window_bytes_max = 64 * 1024;
 
-  /// Opens or creates `path`, and fills it with zeros up to `reserved_bytes`. Fails with
+  /// Opens or creates `path`, and fills it with zeros up to `reserved_bytes`, or to what leaves
+  /// three quarters of a disk with little room. Fails with
   /// unsupported where the file system has no direct I/O; the file may exist then.
   static Result<std::unique_ptr<SectorFile>> open(const std::string& path,
                                                   std::uint64_t reserved_bytes);

@@ -1,11 +1,28 @@
 #include "platform/linux/worker_lane.h"
 
+#include <cerrno>
+
 #include "platform/base/check.h"
 
 namespace tripod::linux_os {
 
+WorkerLane::WorkerLane(Loop& loop) : bell_(this), turned_(this) {
+  int status = uv_async_init(loop.uv(), bell_.get(), [](uv_async_t* bell) {
+    if (auto* lane = owner_of<WorkerLane>(bell)) lane->finished();
+  });
+  CHECK(status == 0, uv_strerror(status));
+  CHECK(uv_prepare_init(loop.uv(), turned_.get()) == 0);
+  CHECK(sem_init(&begin_, 0, 0) == 0);
+}
+
 WorkerLane::~WorkerLane() {
   CHECK(queue_.empty() && !running_, "a lane died with work in it");
+  if (thread_.joinable()) {
+    ending_ = true;
+    sem_post(&begin_);
+    thread_.join();
+  }
+  sem_destroy(&begin_);
 }
 
 void WorkerLane::run(os::Callback work, os::Callback done) {
@@ -17,15 +34,25 @@ void WorkerLane::begin_next() {
   running_ = true;
   current_ = std::move(queue_.front());
   queue_.pop_front();
-  request_.data = this;
-  int status = uv_queue_work(
-      loop_.uv(), &request_,
-      [](uv_work_t* request) { owner_of<WorkerLane>(request)->current_.work(); },
-      [](uv_work_t* request, int) { owner_of<WorkerLane>(request)->ended(); });
-  CHECK(status == 0, uv_strerror(status));
+  if (!thread_.joinable()) thread_ = std::thread([this] { work_until_ended(); });
+  uv_prepare_start(turned_.get(), [](uv_prepare_t* turned) {
+    uv_prepare_stop(turned);
+    sem_post(&owner_of<WorkerLane>(turned)->begin_);
+  });
 }
 
-void WorkerLane::ended() {
+void WorkerLane::work_until_ended() {
+  while (true) {
+    while (sem_wait(&begin_) != 0) CHECK(errno == EINTR, "sem_wait");
+    if (ending_) return;
+    current_.work();
+    done_.store(true, std::memory_order_release);
+    CHECK(uv_async_send(bell_.get()) == 0);
+  }
+}
+
+void WorkerLane::finished() {
+  if (!done_.exchange(false, std::memory_order_acquire)) return;
   Job job = std::move(current_);
   running_ = false;
   if (!queue_.empty()) begin_next();

@@ -1,7 +1,14 @@
 #pragma once
-// os::Lane on libuv's thread pool: an ordered queue, one job at a time.
+// os::Lane as a thread of its own: an ordered queue, one job at a time. The thread starts with the
+// first job. A job begins when the loop's turn has ended: what the turn sends is on its way before
+// the thread takes the processor. (libuv's pool wakes any of its threads at once, which then waits
+// for the lock that its waker still holds: twice the switches.)
 
+#include <semaphore.h>
+
+#include <atomic>
 #include <deque>
+#include <thread>
 
 #include "platform/linux/loop.h"
 #include "platform/os/storage.h"
@@ -10,7 +17,7 @@ namespace tripod::linux_os {
 
 class WorkerLane final : public os::Lane {
  public:
-  explicit WorkerLane(Loop& loop) : loop_(loop) {}
+  explicit WorkerLane(Loop& loop);
   /// No job may be queued or running.
   ~WorkerLane() override;
 
@@ -23,13 +30,18 @@ class WorkerLane final : public os::Lane {
   };
 
   void begin_next();
-  void ended();
+  void work_until_ended();
+  void finished();
 
-  Loop& loop_;
-  uv_work_t request_{};
+  UvHandle<uv_async_t> bell_;      // rung by the thread when a job is done
+  UvHandle<uv_prepare_t> turned_;  // at the end of the loop's turn: the thread may begin
   std::deque<Job> queue_;
-  Job current_;  // the pool's while running_
+  Job current_;  // the thread's while running_
   bool running_ = false;
+  std::atomic<bool> done_ = false;    // the thread is through with current_
+  std::atomic<bool> ending_ = false;  // the thread is to end
+  sem_t begin_{};
+  std::thread thread_;
 };
 
 }  // namespace tripod::linux_os

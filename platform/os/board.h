@@ -27,6 +27,8 @@ class Board {
   virtual ~Board() = default;
   virtual std::string hostname() const = 0;
   virtual ProcessUsage usage() const = 0;
+  /// Of this process, as whoever started it has set it; empty when it is not set.
+  virtual std::string environment(const std::string& /*name*/) const { return ""; }
   /// Hands freed memory back to the operating system, where the allocator can.
   virtual void release_memory() = 0;
 };

@@ -73,14 +73,46 @@ def test_boards_that_cannot_be_planned(t):
         done = tripod(t, "init", "--dir", t.folder / "planned", "--boards", "3", *words)
         assert done.code != 0 and said in done.err, done
         assert not (t.folder / "planned").exists(), words
+    for boards, left in (("3", []), ("2", ["board-3"])):
+        done = tripod(t, "init", "--dir", t.folder / "fewer", "--boards", boards, "--address", "192.168.1.11/24")
+        said = [name for name in ("board-1", "board-2", "board-3") if f"{name} is of an earlier run" in done.out]
+        assert done.code == 0 and said == left, done
     done = tripod(t, "token", "create", "--board", "board-4=192.168.1.14")
     assert done.code != 0 and '--board: "192.168.1.14": expected an address with its prefix' in done.err, done
 
 
 def test_help(t):
-    for words in (["check-config"], ["pki", "init"], ["run"], ["pki"], []):
-        done = tripod(t, *words, "--help")
+    for words in (["--help"], ["help"], ["help", "no-such-command"]):
+        done = tripod(t, *words)
         assert done.code == 0 and done.out.startswith("usage: tripod COMMAND") and not done.err, done
+    whole = done.out
+    for words in (["check-config"], ["pki", "init"], ["run"], ["pki"], ["token", "create"], ["update"], ["snapshot"]):
+        for form in ([*words, "--help"], ["help", words[0]]):
+            done = tripod(t, *form)
+            first, _, rest = done.out.partition("\n")
+            entries = [line for line in rest.splitlines() if not line.startswith("   ")]
+            assert done.code == 0 and not done.err and rest in whole and entries, done
+            assert all(line.startswith(f"  {words[0]} ") for line in entries), done
+    done = tripod(t, "token")
+    assert done.code == 2 and "token create" in done.err and "snapshot save" not in done.err, done
+
+
+def test_all_missing_files_are_named_at_once(t):
+    text = t.cluster.board(3).config.read_text()
+    t.write("bare.ini", text)
+    overrides = ["--etcd.cert-file=/no/etcd.crt", "--etcd.peer-key-file=/no/peer.key", "--apiserver.tls-cert-file=/no/api.crt"]
+    done = tripod(t, "check-config", t.folder / "bare.ini", *overrides)
+    lines = [line for line in done.err.splitlines() if "expected a readable PEM file" in line]
+    assert done.code == 1 and len(lines) == len(overrides), done
+    assert all(any(o.partition("=")[2] in line for line in lines) for o in overrides), done
+
+
+def test_a_kubeconfig_is_found_as_kubectl_finds_it(t):
+    named = t.cluster.admin_conf
+    done = run([t.cluster.binary, "token", "list"], env={"KUBECONFIG": f"{named}:/no/other.conf"})
+    assert done.code == 0, done
+    done = run([t.cluster.binary, "token", "list"], env={"KUBECONFIG": "/no/such.conf"}, check=False)
+    assert done.code == 1 and "/no/such.conf" in done.err, done
 
 
 def line_with(text, start):

@@ -12,6 +12,7 @@ void Raft::become_follower(Term term, NodeId leader) {
   CHECK(leader != id_);
   if (leader != leader_ || role_ != Role::follower) refuse_reads(Refused::leader_lost);
   if (term > term_) vote_ = nobody;
+  acknowledged_ = {};
   term_ = term;
   role_ = Role::follower;
   leader_ = leader;

@@ -130,6 +130,7 @@ class Raft {
   void handle(NodeId from, Term term, const HeartbeatResponse& body);
   void append(EntryType type, SharedBytes data);
   void heed_leader(NodeId from);
+  void acknowledge(NodeId leader, LogIndex match);
   void accepted(NodeId from, Progress& progress, LogIndex match);
   void rejected(Progress& progress, const AppendResponse& body);
   void maybe_commit();
@@ -177,6 +178,7 @@ class Raft {
   bool deadline_moved_ = false;  // for time that stood still; once
   MonotonicTime heartbeat_deadline_;
   MonotonicTime leader_contact_;  // when a leader was last heard
+  LogIndex acknowledged_;         // what that leader was told to be durable here
   std::uint64_t draws_ = 0;       // spreads timeouts drawn from one moment
 
   Actions actions_;

@@ -34,8 +34,7 @@ void Raft::handle(NodeId from, Term term, Append& body) {
   if (!well_formed(body, term)) return;
   heed_leader(from);
   if (body.previous.index < log_.committed()) {
-    send_after_persist(from,
-                       AppendResponse{.rejected = false, .index = log_.committed(), .hint = {}});
+    acknowledge(from, log_.committed());
     return;
   }
   if (!log_.matches(body.previous)) {
@@ -44,9 +43,17 @@ void Raft::handle(NodeId from, Term term, Append& body) {
     return;
   }
   LogIndex last_new{body.previous.index.value + body.entries.size()};
+  const bool news = body.commit > log_.committed();
+  const bool only_news = news && body.entries.empty() && last_new <= acknowledged_;
   log_.merge(body.entries);
   log_.commit_to(std::min(body.commit, last_new));
-  send_after_persist(from, AppendResponse{.rejected = false, .index = last_new, .hint = {}});
+  // The leader knows this match. Had the answer been lost, it would ask again, with nothing new.
+  if (!only_news) acknowledge(from, last_new);
+}
+
+void Raft::acknowledge(NodeId leader, LogIndex match) {
+  acknowledged_ = std::max(acknowledged_, match);
+  send_after_persist(leader, AppendResponse{.rejected = false, .index = match, .hint = {}});
 }
 
 void Raft::handle(NodeId from, Term, const Heartbeat& body) {

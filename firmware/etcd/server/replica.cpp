@@ -42,7 +42,11 @@ Replica::~Replica() {
 }
 
 raft::Moment Replica::moment() {
-  return {world_.clock.now(), world_.entropy.next()};
+  if (chances_left_ == 0) {
+    world_.entropy.fill(std::as_writable_bytes(std::span(chances_)));
+    chances_left_ = chances_.size();
+  }
+  return {world_.clock.now(), chances_[--chances_left_]};
 }
 
 void Replica::step(raft::Event event) {

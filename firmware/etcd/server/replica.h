@@ -5,6 +5,7 @@
 //
 // Lives on the loop thread. Decides nothing.
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -86,6 +87,8 @@ class Replica {
   std::unique_ptr<raft::LogStore> store_;
   ReplicaHost& host_;
   peer::Transport* transport_ = nullptr;
+  std::array<std::uint64_t, 64> chances_{};  // drawn together: a put is a dozen moments
+  std::size_t chances_left_ = 0;
   raft::LogIndex applied_;
   std::vector<raft::Entry> waiting_;  // to be applied
   std::unique_ptr<os::Operation> timer_;

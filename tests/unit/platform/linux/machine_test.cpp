@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "platform/async/sync.h"
 
@@ -84,6 +86,19 @@ TEST_F(MachineTest, lanes_run_in_order_beside_the_loop) {
   machine_->loop().run();
   EXPECT_EQ(order.size(), 50U);
   EXPECT_TRUE(std::ranges::is_sorted(order));
+}
+
+TEST_F(MachineTest, a_lane_begins_when_the_turn_has_ended) {
+  std::atomic<bool> begun = false;
+  bool begun_within_the_turn = true;
+  world_.executor.post([&] {
+    world_.storage_lane.run([&] { begun = true; }, [this] { machine_->loop().stop(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    begun_within_the_turn = begun;
+  });
+  machine_->loop().run();
+  EXPECT_FALSE(begun_within_the_turn);
+  EXPECT_TRUE(begun);
 }
 
 TEST_F(MachineTest, bytes_cross_a_connection_whole_and_in_order) {

@@ -151,6 +151,24 @@ TEST(Raft, a_vote_that_came_while_the_disk_was_busy_waits_for_its_own_batch) {
   EXPECT_EQ(all_of_type<VoteResponse>(after).size(), 1U);
 }
 
+TEST(Raft, a_later_commit_index_alone_is_answered_where_the_leader_may_not_know_the_match) {
+  Member member({n1, n2, n3});
+  auto answers = [&](NodeId from, std::uint64_t term, Append append) {
+    Actions actions = member.receive(from, term, std::move(append));
+    if (!actions.persist) return all_of_type<AppendResponse>(actions).size();
+    return all_of_type<AppendResponse>(member.step(Persisted{actions.persist->id})).size();
+  };
+  const Entry first{{1}, {1}, EntryType::normal, share("a")};
+  const Entry second{{2}, {1}, EntryType::normal, share("b")};
+  EXPECT_EQ(answers(n2, 1, Append{{}, {}, {first}}), 1U);
+  EXPECT_EQ(answers(n2, 1, Append{{{1}, {1}}, {1}, {}}), 0U);
+  EXPECT_EQ(member->committed(), LogIndex{1});
+  EXPECT_EQ(answers(n2, 1, Append{{{1}, {1}}, {1}, {}}), 1U) << "it brings nothing: it asks";
+  EXPECT_EQ(answers(n2, 1, Append{{{1}, {1}}, {1}, {second}}), 1U);
+  EXPECT_EQ(answers(n3, 2, Append{{{2}, {1}}, {2}, {}}), 1U) << "another leader was told nothing";
+  EXPECT_EQ(member->committed(), LogIndex{2});
+}
+
 TEST(Raft, a_leader_sends_before_its_own_disk_has_the_entry) {
   Member member({n1, n2, n3});
   member.lead();

@@ -1,0 +1,52 @@
+#include "firmware/cli/admin.h"
+
+#include <format>
+
+namespace tripod::cli {
+namespace {
+
+constexpr std::size_t pem_bytes_max = 256 * 1024;
+
+std::string file_of(const os::Board& board, const Flags& flags) {
+  if (flags.has("kubeconfig")) return flags.get("kubeconfig");
+  const std::string files = board.environment("KUBECONFIG");
+  const std::string first = files.substr(0, files.find(':'));
+  return first.empty() ? "admin.conf" : first;
+}
+
+/// A pair of a kubeconfig: the text itself, or of the file it names, relative to the kubeconfig.
+Result<std::string> pem_of(os::Storage& storage, const std::string& kubeconfig,
+                           const std::string& data, const std::string& path) {
+  if (!data.empty()) return data;
+  if (path.empty()) return fail(ErrorCode::invalid, "missing");
+  const std::size_t slash = kubeconfig.rfind('/');
+  const bool relative = !path.starts_with('/') && slash != std::string::npos;
+  return storage.read_file(relative ? kubeconfig.substr(0, slash + 1) + path : path, pem_bytes_max);
+}
+
+}  // namespace
+
+Result<Admin> read_admin(os::World world, const Flags& flags) {
+  Admin admin;
+  admin.file = file_of(world.board, flags);
+  auto text = world.storage.read_file(admin.file, pem_bytes_max);
+  if (!text) return wrap("--kubeconfig", text.error());
+  auto config = kube::Kubeconfig::parse(*text);
+  if (!config) return wrap("--kubeconfig " + admin.file, config.error());
+  admin.config = std::move(*config);
+  const kube::Kubeconfig& read = admin.config;
+  const std::tuple<std::string_view, const std::string&, const std::string&, std::string*> parts[] =
+      {{"certificate-authority", read.certificate_authority_data, read.certificate_authority,
+        &admin.authority_pem},
+       {"client-certificate", read.client_certificate_data, read.client_certificate,
+        &admin.certificate_pem},
+       {"client-key", read.client_key_data, read.client_key, &admin.key_pem}};
+  for (const auto& [name, data, path, out] : parts) {
+    auto pem = pem_of(world.storage, admin.file, data, path);
+    if (!pem) return wrap(std::format("--kubeconfig {}: {}", admin.file, name), pem.error());
+    *out = std::move(*pem);
+  }
+  return admin;
+}
+
+}  // namespace tripod::cli
