@@ -30,6 +30,7 @@ void SlotTrial::begin() {
   log_.warn("this slot is on trial", LogField("slot", boards::slot_name(facts_.partition)),
             LogField("version", record_.version));
   trial_.emplace(options_.limits, clock_.now());
+  on_trial_ = true;
   look();
 }
 
@@ -74,6 +75,7 @@ void SlotTrial::keep() {
     return;  // the deadline decides, unless a later try succeeds
   }
   trial_.reset();
+  on_trial_ = false;
   looking_.reset();
   record_.phase = boards::UpdatePhase::kept;
   record_.reason.clear();

@@ -28,7 +28,8 @@ class SlotTrial {
   /// Looks where the board woke up, and begins a trial if it has to. Once, before anything else.
   void begin();
   void health(bool healthy, std::string_view why);
-  bool on_trial() const { return trial_.has_value(); }
+  /// From begin() on, until the slot is kept: the old one may be the next to run.
+  bool on_trial() const { return on_trial_; }
   /// The board ends: a slot on trial has not proved itself, and this is why.
   void ends(std::string_view why);
   /// The slot that was just written is to be tried: what the board ends for.
@@ -49,6 +50,7 @@ class SlotTrial {
   boards::UpdateRecord record_;
   boards::BootFacts facts_;
   std::optional<boards::Trial> trial_;
+  bool on_trial_ = false;
   std::unique_ptr<os::Operation> looking_;
 };
 

@@ -18,7 +18,8 @@ struct Admin {
   std::string key_pem;
 };
 
-/// The file of --kubeconfig; without it the first one that KUBECONFIG names; else admin.conf, here.
+/// The file of --kubeconfig; without it the first that is there of those that KUBECONFIG names;
+/// else admin.conf, here.
 Result<Admin> read_admin(os::World world, const Flags& flags);
 
 }  // namespace tripod::cli

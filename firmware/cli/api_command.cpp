@@ -36,9 +36,7 @@ struct Session {
 Result<Session> open_session(os::World world, const Flags& flags) {
   auto admin = read_admin(world, flags);
   if (!admin) return std::unexpected(admin.error());
-  const auto failed = [&](const Error& error) {
-    return wrap("--kubeconfig " + admin->file, error);
-  };
+  const auto failed = [&](const Error& error) { return wrap(admin->file, error); };
   const kube::Kubeconfig& config = admin->config;
   if (!config.tls_server_name.empty() && config.tls_server_name != config.host) {
     return failed(

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <format>
+#include <ranges>
 
 #include "firmware/appliance/appliance.h"
 #include "firmware/appliance/board_slots.h"
@@ -50,29 +51,31 @@ constexpr std::string_view usage =
     "  pki update-key --dir DIR                        make the key that signs updates\n";
 constexpr std::string_view usage_end =
     "  version                                         print the version\n"
-    "  help [COMMAND]                                  this, or what is about one command\n"
+    "  help [COMMAND]                                  this, or what is about one command\n";
+
+constexpr std::string_view about_kubeconfig =
     "Without --kubeconfig: the file that KUBECONFIG names, else admin.conf.\n";
 
 std::string whole_usage() {
-  return std::format("{}{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, update_usage,
-                     usage_end);
+  return std::format("{}{}{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, update_usage,
+                     usage_end, about_kubeconfig);
 }
 
-/// Of one command; the whole, if there is none such.
+/// Of one command: its entries, a line that begins with two blanks and those below it that are
+/// indented further. Empty if there is none such.
 std::string usage_of(std::string_view command) {
   const std::string whole = whole_usage();
   std::string out;
   bool inside = false;
-  std::string_view rest = whole;
-  while (!rest.empty()) {
-    const std::string_view line = rest.substr(0, rest.find('\n') + 1);
-    rest.remove_prefix(line.size());
-    const bool begins = line.size() > 2 && line.starts_with("  ") && line[2] != ' ';
-    if (begins) inside = line.substr(2).starts_with(std::format("{} ", command));
-    if (inside) out += line;
+  for (const auto part : std::views::split(whole, '\n')) {
+    const std::string_view line(part.begin(), part.end());
+    const bool goes_on = line.starts_with("   ");
+    if (!goes_on) inside = line.starts_with(std::format("  {} ", command));
+    if (inside) out += std::format("{}\n", line);
   }
-  if (out.empty()) return whole;
-  return "usage: tripod ...\n" + out;
+  if (out.empty()) return "";
+  return std::format("usage: tripod COMMAND\n{}{}", out,
+                     out.contains("--kubeconfig") ? about_kubeconfig : "");
 }
 
 void print(std::FILE* to, std::string_view text) {
@@ -85,7 +88,9 @@ int complain(std::string_view message) {
 }
 
 int wrong_usage(std::string_view message, std::string_view command = "") {
-  print(stderr, std::format("tripod: {}\n{}", message, usage_of(command)));
+  const std::string of_command = usage_of(command);
+  print(stderr,
+        std::format("tripod: {}\n{}", message, of_command.empty() ? whole_usage() : of_command));
   return exit_usage;
 }
 
@@ -313,6 +318,13 @@ int update(std::span<const std::string> arguments) {
   return 0;
 }
 
+int help(const std::string& command) {
+  const std::string text = command.empty() ? whole_usage() : usage_of(command);
+  if (text.empty()) return wrong_usage(std::format("unknown command \"{}\"", command));
+  print(stdout, text);
+  return 0;
+}
+
 }  // namespace
 
 int run_command(std::string_view program, std::span<const std::string> arguments) {
@@ -322,8 +334,7 @@ int run_command(std::string_view program, std::span<const std::string> arguments
   const std::string& command = arguments[0];
   if (std::ranges::any_of(arguments.subspan(1),
                           [](const std::string& a) { return a == "--help" || a == "-h"; })) {
-    print(stdout, usage_of(command));
-    return 0;
+    return help(command);
   }
   if (command == "run") return run(arguments.subspan(1));
   if (command == "check-config") return check_config(arguments.subspan(1));
@@ -338,8 +349,7 @@ int run_command(std::string_view program, std::span<const std::string> arguments
     return 0;
   }
   if (command == "help" || command == "--help" || command == "-h") {
-    print(stdout, usage_of(arguments.size() > 1 ? arguments[1] : ""));
-    return 0;
+    return help(arguments.size() > 1 ? arguments[1] : "");
   }
   return wrong_usage(std::format("unknown command \"{}\"", command));
 }

@@ -227,7 +227,7 @@ Result<ClusterPlan> plan_of(const Flags& flags) {
                      .join = {}};
 }
 
-/// Folders of boards that an earlier run has planned, and this one has not; said, and left alone.
+/// Folders of boards that this run did not plan; said, and left alone.
 std::string about_leftovers(os::Storage& storage, const std::string& folder,
                             const ClusterPlan& plan) {
   auto names = storage.list(folder);
@@ -235,8 +235,9 @@ std::string about_leftovers(os::Storage& storage, const std::string& folder,
   for (const std::string& name : names ? *names : std::vector<std::string>()) {
     if (!name.starts_with("board-")) continue;
     if (std::ranges::contains(plan.boards, name, &PlannedBoard::name)) continue;
-    text += std::format("  {}/{} is of an earlier run: no board of this cluster, delete it\n",
-                        folder, name);
+    auto files = storage.list(folder + "/" + name);
+    if (!files || !std::ranges::contains(*files, "tripod.ini")) continue;
+    text += std::format("  {}/{} is not of this run: no board for this cluster\n", folder, name);
   }
   return text;
 }
@@ -334,20 +335,20 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
   if (auto written = write_kubeconfig(files, *plan); !written) {
     return std::unexpected(written.error());
   }
-  return std::format(
-             "{0}: {1} boards, {2} certificates made\n"
-             "  board-N/tripod.ini and board-N/pki/ go onto the boot partition of board N's card, "
-             "or:\n"
-             "  tools/image --board raspberry-pi-4 --config {0}/board-1/tripod.ini --pki "
-             "{0}/board-1/pki "
-             "-o board-1.img\n"
-             "  admin.conf is for kubectl, pki/update.key for `tools/image --update-key`; keep "
-             "both, and "
-             "pki/, off the boards\n"
-             "  {3} of the boards hold the authorities' keys and sign: renewals, and boards that "
-             "join\n",
-             folder, plan->boards.size(), *made, plan->signers) +
-         about_leftovers(world.storage, folder, *plan);
+  std::string text =
+      std::format("{0}: {1} boards, {2} certificates made\n", folder, plan->boards.size(), *made);
+  text += std::format(
+      "  board-N/tripod.ini and board-N/pki/ go onto the boot partition of board N's card, or:\n"
+      "  tools/image --board raspberry-pi-4 --config {0}/board-1/tripod.ini"
+      " --pki {0}/board-1/pki -o board-1.img\n",
+      folder);
+  text +=
+      "  admin.conf is for kubectl, pki/update.key for `tools/image --update-key`;"
+      " keep both, and pki/, off the boards\n";
+  text += std::format(
+      "  {} of the boards hold the authorities' keys and sign: renewals, and boards that join\n",
+      plan->signers);
+  return text + about_leftovers(world.storage, folder, *plan);
 }
 
 }  // namespace tripod::cli

@@ -48,7 +48,7 @@ Result<Access> open_access(os::World world, const Flags& flags) {
   options.certificate_pem = std::move(admin->certificate_pem);
   options.key_pem = std::move(admin->key_pem);
   auto context = tls::Context::open(tls::Context::Side::client, std::move(options), world.entropy);
-  if (!context) return wrap("--kubeconfig " + admin->file, context.error());
+  if (!context) return wrap(admin->file, context.error());
   return Access{std::move(admin->config), std::move(*context)};
 }
 

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <format>
 
+#include "platform/ini/problems.h"
+
 namespace tripod::node {
 namespace {
 
@@ -39,14 +41,13 @@ class BoardReader {
     read_servers();
     read_hosts();
     read_limits();
-    if (!problems_.empty()) return fail(ErrorCode::invalid, std::move(problems_));
+    if (problems_.any()) return problems_.error();
     return std::move(settings_);
   }
 
  private:
   void wrong(std::string_view key, std::string_view what) {
-    if (!problems_.empty()) problems_ += '\n';
-    problems_ += std::format("{}: {}", values_.where("board", key), what);
+    problems_.add(std::format("{}: {}", values_.where("board", key), what));
   }
 
   void read_servers() {
@@ -103,7 +104,7 @@ class BoardReader {
 
   const ini::Values& values_;
   BoardSettings settings_;
-  std::string problems_;
+  ini::Problems problems_;
 };
 
 }  // namespace

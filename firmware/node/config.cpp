@@ -7,6 +7,7 @@
 
 #include "firmware/kube/bootstrap/token.h"
 #include "firmware/node/board_settings.h"
+#include "platform/ini/problems.h"
 
 namespace tripod::node {
 namespace {
@@ -150,20 +151,16 @@ class Checker {
     if (config_.has(Role::apiserver)) check_apiserver();
     for (std::string_view section : {"controller-manager", "scheduler"}) check_election(section);
     if (config_.has(Role::balancer)) check_balancer();
-    if (auto board = read_board_settings(values_); !board) {
-      if (!problems_.empty()) problems_ += '\n';
-      problems_ += board.error().message;
-    }
+    if (auto board = read_board_settings(values_); !board) problems_.add(board.error().message);
     if (!values_.address("metrics", "listen").ip.starts_with("127.")) {
       wrong("metrics", "listen", "expected a loopback address, as 127.0.0.1:10249");
     }
-    return std::move(problems_);
+    return problems_.text();
   }
 
  private:
   void wrong(std::string_view section, std::string_view key, std::string_view what) {
-    if (!problems_.empty()) problems_ += '\n';
-    problems_ += std::format("{}: {}", values_.where(section, key), what);
+    problems_.add(std::format("{}: {}", values_.where(section, key), what));
   }
 
   void need(std::string_view section, std::initializer_list<std::string_view> wanted) {
@@ -447,7 +444,7 @@ class Checker {
 
   const Config& config_;
   const ini::Values& values_;
-  std::string problems_;
+  ini::Problems problems_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <format>
 
+#include "platform/ini/problems.h"
 #include "platform/pki/authority.h"
 
 namespace tripod::node {
@@ -18,30 +19,6 @@ struct Files {
   std::string_view authority;
 };
 
-/// What is wrong, a line each, and each once.
-class Problems {
- public:
-  void add(const Error& error) {
-    if (lines_.empty()) code_ = error.code;
-    std::string_view rest = error.message;
-    while (!rest.empty()) {
-      const std::string line(rest.substr(0, rest.find('\n')));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-      if (!std::ranges::contains(lines_, line)) lines_.push_back(line);
-    }
-  }
-  bool any() const { return !lines_.empty(); }
-  std::unexpected<Error> as_error() const {
-    std::string text;
-    for (const std::string& line : lines_) text += (text.empty() ? "" : "\n") + line;
-    return fail(code_, std::move(text));
-  }
-
- private:
-  ErrorCode code_ = ErrorCode::invalid;
-  std::vector<std::string> lines_;
-};
-
 class Loader {
  public:
   Loader(const Config& config, os::World world, bool prefer_chacha20)
@@ -51,7 +28,7 @@ class Loader {
                                     tls::PeerCertificates peers, std::vector<std::string> alpn) {
     tls::Options options{
         .peers = peers, .alpn = std::move(alpn), .prefer_chacha20 = prefer_chacha20_};
-    Problems problems;
+    ini::Problems problems;
     for (auto [key, out] : {std::pair(files.certificate, &options.certificate_pem),
                             std::pair(files.key, &options.key_pem),
                             std::pair(files.authority, &options.authority_pem)}) {
@@ -59,10 +36,10 @@ class Loader {
       if (content) {
         *out = std::move(*content);
       } else {
-        problems.add(wrong(files.section, key, content.error()).error());
+        problems.add(wrong(files.section, key, content.error()).error().message);
       }
     }
-    if (problems.any()) return problems.as_error();
+    if (problems.any()) return problems.error();
     if (auto valid = check_dates(files, options); !valid) return std::unexpected(valid.error());
     auto context = tls::Context::open(side, std::move(options), world_.entropy);
     if (!context) {
@@ -169,7 +146,7 @@ Result<Credentials> load_credentials(const Config& config, os::World world, bool
        {"http/1.1"}},
   };
   Credentials credentials;
-  Problems problems;
+  ini::Problems problems;
   Loader loader(config, world, prefer_chacha20);
   for (const Wanted& one : wanted) {
     if (!one.needed) continue;
@@ -177,10 +154,10 @@ Result<Credentials> load_credentials(const Config& config, os::World world, bool
     if (context) {
       credentials.*one.out = std::move(*context);
     } else {
-      problems.add(context.error());
+      problems.add(context.error().message);
     }
   }
-  if (problems.any()) return problems.as_error();
+  if (problems.any()) return problems.error();
   return credentials;
 }
 

@@ -27,8 +27,9 @@ struct Credentials {
   Context health_check;  // of the balancer
 };
 
-/// Reads every file that a role of this board needs. Fails with a line per problem: the key, the
-/// file and what is wrong with it: not there, unreadable, expired, not the certificate's key.
+/// Reads every file that a role of this board needs. Fails with a line for each that
+/// cannot be read, else with what makes a certificate of no use: the key, the file and what is
+/// wrong with it: not there, unreadable, expired, not the certificate's key.
 Result<Credentials> load_credentials(const Config& config, os::World world, bool prefer_chacha20);
 
 }  // namespace tripod::node

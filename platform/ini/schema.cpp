@@ -5,6 +5,7 @@
 #include <format>
 
 #include "platform/base/check.h"
+#include "platform/ini/problems.h"
 
 namespace tripod::ini {
 namespace {
@@ -211,21 +212,20 @@ class Reader {
   }
 
   Result<Values> finish() {
-    if (!problems_.empty()) return fail(ErrorCode::invalid, problems_);
+    if (problems_.any()) return problems_.error();
     return std::move(values_);
   }
 
  private:
   void problem(const Entry& entry, std::string_view what) {
     if (++count_ > problems_max) return;
-    if (!problems_.empty()) problems_ += '\n';
-    problems_ += std::format("{}: [{}] {} = \"{}\": {}", entry.origin.to_string(), entry.section,
-                             entry.key, entry.value, what);
+    problems_.add(std::format("{}: [{}] {} = \"{}\": {}", entry.origin.to_string(), entry.section,
+                              entry.key, entry.value, what));
   }
 
   std::span<const Key> keys_;
   Values values_;
-  std::string problems_;
+  Problems problems_;
   std::size_t count_ = 0;
 };
 

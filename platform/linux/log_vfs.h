@@ -14,10 +14,10 @@ namespace tripod::linux_os {
 
 class LogVfs {
  public:
-  /// Of each log, from the start, where the disk has four times as much. One that grows further
-  /// pays for its blocks with each sync, once, when whoever uses the VFS keeps them
-  /// (sqlite::Options::wal_kept_bytes).
-  static constexpr std::uint64_t reserved_bytes = 48 * 1024 * 1024;
+  /// Of each log, from the start: what 48,000 pages of a kilobyte are in a WAL, and a transaction
+  /// of four MiB that crosses that mark. Less where the disk is small; what is written behind it
+  /// is cut off when the log begins anew.
+  static constexpr std::uint64_t reserved_bytes = 53 * 1024 * 1024;
 
   LogVfs();
   /// No database of it is open any more.

@@ -24,9 +24,9 @@ namespace tripod::linux_os {
 namespace {
 
 // For host names; lanes have threads of their own.
-constexpr const char* pool_threads = "1";
-// glibc gives each thread an arena of its own, which keeps what it once took; one is enough for two
-// lanes.
+constexpr const char* pool_threads = "2";
+// glibc gives each thread an arena of its own, which keeps what it once took; one is enough for
+// three lanes.
 constexpr int malloc_arenas_max = 1;
 constexpr int malloc_trim_bytes = 256 * 1024;
 // The shortest there is. All work of a turn takes less.

@@ -99,14 +99,19 @@ Result<> SectorFile::reserve() {
   }
   struct statvfs disk{};
   if (::fstatvfs(cached_, &disk) != 0) return failed("asking for the room around", path_);
-  const std::uint64_t room = std::uint64_t{disk.f_bavail} * disk.f_frsize / 4;
-  reserved_bytes_ = std::min(reserved_bytes_, down(*there + room, sector_));
+  const std::uint64_t room = *there + std::uint64_t{disk.f_bavail} * disk.f_frsize;
+  reserved_bytes_ = std::min(reserved_bytes_, down(room / 4, sector_));
   if (*there >= reserved_bytes_) return {};
   std::memset(window_.get(), 0, window_bytes_max);
   for (std::uint64_t at = down(*there + sector_ - 1, sector_); at < reserved_bytes_;) {
     const auto size =
         static_cast<std::size_t>(std::min<std::uint64_t>(window_bytes_max, reserved_bytes_ - at));
     const ssize_t written = ::pwrite(direct_, window_.get(), size, static_cast<off_t>(at));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == ENOSPC) {
+      reserved_bytes_ = at;  // it goes without
+      break;
+    }
     if (written < 0) return failed("reserving", path_);
     at += static_cast<std::uint64_t>(written);
   }
@@ -226,20 +231,18 @@ Result<> SectorFile::truncate(std::uint64_t size) {
   if (auto flushed = flush(); !flushed) return flushed;
   drop_window();
   round_end_ = std::min(round_end_, size);
-  if (size < reserved_bytes_) {
-    // A log without its head is empty.
-    if (size == 0) {
-      std::memset(window_.get(), 0, sector_);
-      start_ = 0;
-      return write_sectors(sector_);
-    }
-    return {};
+  const std::uint64_t kept = std::max(down(size + sector_ - 1, sector_), reserved_bytes_);
+  struct stat status{};
+  if (::fstat(cached_, &status) != 0) return failed("asking for the size of", path_);
+  if (static_cast<std::uint64_t>(status.st_size) > kept) {
+    if (::ftruncate(cached_, static_cast<off_t>(kept)) != 0) return failed("truncating", path_);
+    unsynced_ = true;
   }
-  if (::ftruncate(cached_, static_cast<off_t>(down(size + sector_ - 1, sector_))) != 0) {
-    return failed("truncating", path_);
-  }
-  unsynced_ = true;
-  return {};
+  if (size > 0) return {};
+  // A log without its head is empty.
+  std::memset(window_.get(), 0, sector_);
+  start_ = 0;
+  return write_sectors(sector_);
 }
 
 Result<std::uint64_t> SectorFile::size() {

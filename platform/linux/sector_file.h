@@ -24,8 +24,8 @@ class SectorFile {
   /// Memory held for what is not written yet; more is written at once.
   static constexpr std::size_t window_bytes_max = 64 * 1024;
 
-  /// Opens or creates `path`, and fills it with zeros up to `reserved_bytes`, or to what leaves
-  /// three quarters of a disk with little room. Fails with
+  /// Opens or creates `path`, and fills it with zeros up to `reserved_bytes`: to less on a disk
+  /// where that is more than a quarter of what is free or the file's already. Fails with
   /// unsupported where the file system has no direct I/O; the file may exist then.
   static Result<std::unique_ptr<SectorFile>> open(const std::string& path,
                                                   std::uint64_t reserved_bytes);
@@ -41,7 +41,7 @@ class SectorFile {
   Result<std::size_t> read(std::uint64_t offset, std::span<char> out);
   /// What was written survives a power cut once this returned.
   Result<> sync();
-  /// To 0: the content is gone, the reserved blocks stay.
+  /// To less than what is reserved: the reserved blocks stay. To 0: the content is gone.
   Result<> truncate(std::uint64_t size);
   /// A whole number of sectors, and at least the reserved bytes: zeros follow the content.
   Result<std::uint64_t> size();

@@ -35,10 +35,14 @@ void WorkerLane::begin_next() {
   current_ = std::move(queue_.front());
   queue_.pop_front();
   if (!thread_.joinable()) thread_ = std::thread([this] { work_until_ended(); });
-  uv_prepare_start(turned_.get(), [](uv_prepare_t* turned) {
-    uv_prepare_stop(turned);
-    sem_post(&owner_of<WorkerLane>(turned)->begin_);
-  });
+  uv_prepare_start(turned_.get(),
+                   [](uv_prepare_t* turned) { owner_of<WorkerLane>(turned)->begin_now(); });
+}
+
+void WorkerLane::begin_now() {
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(turned_.get())) == 0) return;
+  uv_prepare_stop(turned_.get());
+  sem_post(&begin_);
 }
 
 void WorkerLane::work_until_ended() {
@@ -52,7 +56,7 @@ void WorkerLane::work_until_ended() {
 }
 
 void WorkerLane::finished() {
-  if (!done_.exchange(false, std::memory_order_acquire)) return;
+  CHECK(done_.exchange(false, std::memory_order_acquire));
   Job job = std::move(current_);
   running_ = false;
   if (!queue_.empty()) begin_next();

@@ -22,6 +22,7 @@ class WorkerLane final : public os::Lane {
   ~WorkerLane() override;
 
   void run(os::Callback work, os::Callback done) override;
+  void begin_now() override;
 
  private:
   struct Job {
@@ -38,8 +39,8 @@ class WorkerLane final : public os::Lane {
   std::deque<Job> queue_;
   Job current_;  // the thread's while running_
   bool running_ = false;
-  std::atomic<bool> done_ = false;    // the thread is through with current_
-  std::atomic<bool> ending_ = false;  // the thread is to end
+  std::atomic<bool> done_ = false;  // the thread is through with current_
+  bool ending_ = false;             // the thread is to end; handed over by begin_
   sem_t begin_{};
   std::thread thread_;
 };

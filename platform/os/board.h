@@ -28,7 +28,7 @@ class Board {
   virtual std::string hostname() const = 0;
   virtual ProcessUsage usage() const = 0;
   /// Of this process, as whoever started it has set it; empty when it is not set.
-  virtual std::string environment(const std::string& /*name*/) const { return ""; }
+  virtual std::string environment(const std::string& name) const = 0;
   /// Hands freed memory back to the operating system, where the allocator can.
   virtual void release_memory() = 0;
 };

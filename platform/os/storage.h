@@ -20,6 +20,9 @@ class Lane {
  public:
   virtual ~Lane() = default;
   virtual void run(Callback work, Callback done) = 0;
+  /// What was given to run() may wait for the end of the loop's turn. It need not any more: what
+  /// follows in this turn takes long.
+  virtual void begin_now() = 0;
 };
 
 /// A file written from its beginning on. Destroying it closes it, synced or not.

@@ -69,6 +69,7 @@ class SimLane final : public os::Lane {
  public:
   SimLane(BoardQueue& queue, Duration low, Duration high) : queue_(queue), low_(low), high_(high) {}
   void run(os::Callback work, os::Callback done) override;
+  void begin_now() override {}
   void set_latency(Duration low, Duration high);
   /// Called around each job. When `after` says false the power went meanwhile: nobody learns of it.
   void set_hooks(std::function<void()> before, std::function<bool()> after);
@@ -118,6 +119,7 @@ class SimMachine final : public os::Board, public LogSink {
       : simulation_(simulation), hostname_(std::move(hostname)) {}
   std::string hostname() const override { return hostname_; }
   os::ProcessUsage usage() const override { return {}; }
+  std::string environment(const std::string&) const override { return ""; }
   void release_memory() override {}
   LogLevel level() const override { return level_; }
   void write(LogLevel level, std::string_view component, std::string_view line) override;

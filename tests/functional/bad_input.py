@@ -75,24 +75,28 @@ def test_boards_that_cannot_be_planned(t):
         assert not (t.folder / "planned").exists(), words
     for boards, left in (("3", []), ("2", ["board-3"])):
         done = tripod(t, "init", "--dir", t.folder / "fewer", "--boards", boards, "--address", "192.168.1.11/24")
-        said = [name for name in ("board-1", "board-2", "board-3") if f"{name} is of an earlier run" in done.out]
+        said = [name for name in ("board-1", "board-2", "board-3") if f"{name} is not of this run" in done.out]
         assert done.code == 0 and said == left, done
     done = tripod(t, "token", "create", "--board", "board-4=192.168.1.14")
     assert done.code != 0 and '--board: "192.168.1.14": expected an address with its prefix' in done.err, done
 
 
 def test_help(t):
-    for words in (["--help"], ["help"], ["help", "no-such-command"]):
+    for words in (["--help"], ["help"]):
         done = tripod(t, *words)
         assert done.code == 0 and done.out.startswith("usage: tripod COMMAND") and not done.err, done
     whole = done.out
+    for words in (["help", "no-such-command"], ["no-such-command", "--help"]):
+        done = tripod(t, *words)
+        assert done.code == 2 and 'unknown command "no-such-command"' in done.err and whole in done.err, done
     for words in (["check-config"], ["pki", "init"], ["run"], ["pki"], ["token", "create"], ["update"], ["snapshot"]):
         for form in ([*words, "--help"], ["help", words[0]]):
             done = tripod(t, *form)
             first, _, rest = done.out.partition("\n")
-            entries = [line for line in rest.splitlines() if not line.startswith("   ")]
-            assert done.code == 0 and not done.err and rest in whole and entries, done
+            entries = [line for line in rest.splitlines() if line.startswith("  ") and not line.startswith("   ")]
+            assert done.code == 0 and not done.err and entries and all(line in whole for line in rest.splitlines()), done
             assert all(line.startswith(f"  {words[0]} ") for line in entries), done
+            assert ("KUBECONFIG" in rest) == (words[0] in ("token", "update")), done
     done = tripod(t, "token")
     assert done.code == 2 and "token create" in done.err and "snapshot save" not in done.err, done
 

@@ -234,8 +234,7 @@ void Raft::handle(NodeId from, Term, InstallSnapshot& body) {
   heed_leader(from);
   if (body.meta.last.index <= log_.committed()) {
     send(from, InstallSnapshotResponse{body.meta.last.index, 0, true});
-    send_after_persist(from,
-                       AppendResponse{.rejected = false, .index = log_.committed(), .hint = {}});
+    acknowledge(from, log_.committed());
     return;
   }
   actions_.snapshot_messages.push_back({from, id_, term_, std::move(body)});
@@ -262,6 +261,7 @@ void Raft::on(SnapshotInstalled event) {
     };
     std::erase_if(messages_after_persist_, is_answer);
     std::erase_if(messages_in_flight_, is_answer);
+    acknowledged_ = {};
     log_.reset(last);
     reset_pending_ = last;
     compact_pending_ = {};
@@ -269,7 +269,7 @@ void Raft::on(SnapshotInstalled event) {
   conf_ = event.meta.conf_state;
   actions_.conf_state = conf_;
   if (leader_ != nobody && role_ == Role::follower) {
-    send_after_persist(leader_, AppendResponse{.rejected = false, .index = last.index, .hint = {}});
+    acknowledge(leader_, last.index);
   }
 }
 

@@ -178,7 +178,7 @@ class Raft {
   bool deadline_moved_ = false;  // for time that stood still; once
   MonotonicTime heartbeat_deadline_;
   MonotonicTime leader_contact_;  // when a leader was last heard
-  LogIndex acknowledged_;         // what that leader was told to be durable here
+  LogIndex acknowledged_;         // what that leader is told, or about to be, as durable here
   std::uint64_t draws_ = 0;       // spreads timeouts drawn from one moment
 
   Actions actions_;

@@ -43,11 +43,13 @@ void Raft::handle(NodeId from, Term term, Append& body) {
     return;
   }
   LogIndex last_new{body.previous.index.value + body.entries.size()};
-  const bool news = body.commit > log_.committed();
-  const bool only_news = news && body.entries.empty() && last_new <= acknowledged_;
+  const LogIndex commit = std::min(body.commit, last_new);
+  const bool only_news =
+      commit > log_.committed() && body.entries.empty() && last_new <= acknowledged_;
   log_.merge(body.entries);
-  log_.commit_to(std::min(body.commit, last_new));
-  // The leader knows this match. Had the answer been lost, it would ask again, with nothing new.
+  log_.commit_to(commit);
+  // The leader was told of this match. Had it been lost on the way, it would ask again behind the
+  // next heartbeat, with nothing new.
   if (!only_news) acknowledge(from, last_new);
 }
 

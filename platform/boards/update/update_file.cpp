@@ -173,8 +173,9 @@ Result<> check_update_fits(const UpdateManifest& manifest, std::string_view boar
   const auto now = version_of(version);
   const auto then = version_of(manifest.version);
   if (!then) {
-    return fail(ErrorCode::denied,
-                std::format("the update file's version {} is none, as 0.2.0", manifest.version));
+    return fail(
+        ErrorCode::denied,
+        std::format("the update file's version {}: expected X.Y.Z, as 0.2.0", manifest.version));
   }
   if (now && (now->major != then->major || std::abs(now->minor - then->minor) > 1)) {
     return fail(ErrorCode::denied,

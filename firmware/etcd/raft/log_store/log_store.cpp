@@ -93,14 +93,15 @@ struct LogStore::Implementation {
     return database.query_int64(std::format("SELECT value FROM meta WHERE name = '{}'", name));
   }
 
-  Result<> create(Identity identity) {
+  Result<> create(Identity identity, bool keep) {
+    if (keep) format = format_found = format_without_segments;
     auto transaction = sqlite::Transaction::begin(database);
     if (!transaction) return std::unexpected(std::move(transaction.error()));
     if (auto done = database.execute(schema); !done) return done;
     if (auto done = segments.create(); !done) return done;
     if (auto done = prepare(); !done) return done;
     const std::pair<std::string_view, std::int64_t> rows[] = {
-        {"format", newest_format},
+        {"format", format},
         {"cluster", stored(identity.cluster)},
         {"member", stored(identity.member.value)},
         {"base_index", 0},
@@ -343,7 +344,7 @@ Result<LogStore> LogStore::open(const std::string& path, const std::string& vfs,
   Implementation& self = *implementation;
   auto tables = self.database.query_int64("SELECT count(*) FROM sqlite_schema");
   if (!tables) return std::unexpected(std::move(tables.error()));
-  Result<> done = *tables == 0 ? self.create(identity) : self.verify(identity);
+  Result<> done = *tables == 0 ? self.create(identity, options.keep_format) : self.verify(identity);
   if (done && *tables != 0) done = self.prepare();
   if (done) done = self.segments.open();
   if (done) done = self.recover_meta();

@@ -30,8 +30,8 @@ struct Identity {
 struct LogStoreOptions {
   std::size_t segment_bytes = 512 * std::size_t{1024};  // compacted entries go in such portions
   int wal_pages = 48'000;                               // of 1 KiB; then comes a checkpoint
-  /// A file of an earlier format stays one, so that the release that wrote it can go on with it;
-  /// otherwise it becomes one of today's format when it is opened.
+  /// A file of an earlier format stays one, and a new one becomes one, so that the release before
+  /// can go on with it; otherwise it becomes one of today's format when it is opened.
   bool keep_format = false;
 };
 

@@ -37,6 +37,7 @@ class NoStorage final : public os::Storage {
 class InlineLane final : public os::Lane {
  public:
   explicit InlineLane(os::Executor& executor) : executor_(executor) {}
+  void begin_now() override {}
   void run(os::Callback work, os::Callback done) override {
     work();
     executor_.post(std::move(done));
@@ -51,6 +52,7 @@ class NamedBoard final : public os::Board {
   explicit NamedBoard(std::string name) : name_(std::move(name)) {}
   std::string hostname() const override { return name_; }
   os::ProcessUsage usage() const override { return {}; }
+  std::string environment(const std::string&) const override { return ""; }
   void release_memory() override {}
 
  private:

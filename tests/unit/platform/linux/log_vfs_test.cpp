@@ -105,6 +105,29 @@ TEST_F(LogVfsTest, an_emptied_file_keeps_its_blocks_and_has_no_head) {
   EXPECT_EQ(content_of(path("log")).substr(0, 32), Bytes(32, '\0'));
 }
 
+TEST_F(LogVfsTest, what_grew_beyond_the_reserved_blocks_is_cut_to_them) {
+  auto file = open();
+  if (!file) GTEST_SKIP() << "no direct I/O here";
+  const Bytes content(reserved + 5000, 'x');
+  ASSERT_TRUE(file->write(0, content));
+  ASSERT_TRUE(file->sync());
+  ASSERT_TRUE(file->truncate(reserved / 2 + 100));
+  ASSERT_TRUE(file->sync());
+  EXPECT_EQ(*file->size(), reserved);
+  EXPECT_EQ(content_of(path("log")).substr(0, reserved / 2), content.substr(0, reserved / 2));
+}
+
+TEST_F(LogVfsTest, a_file_with_fewer_blocks_gets_the_rest_and_keeps_its_content) {
+  const Bytes content(5000, 'x');
+  std::ofstream(path("log"), std::ios::binary) << content;
+  auto file = open();
+  if (!file) GTEST_SKIP() << "no direct I/O here";
+  EXPECT_EQ(std::filesystem::file_size(path("log")), reserved);
+  const Bytes there = content_of(path("log"));
+  EXPECT_EQ(there.substr(0, content.size()), content);
+  EXPECT_EQ(there.substr(content.size()), Bytes(reserved - content.size(), '\0'));
+}
+
 TEST_F(LogVfsTest, a_lone_record_costs_its_sectors_not_a_page) {
   auto file = open();
   if (!file || file->sector_bytes() > 512) GTEST_SKIP() << "no small sectors here";

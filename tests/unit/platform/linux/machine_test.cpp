@@ -12,6 +12,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <semaphore>
 #include <thread>
 
 #include "platform/async/sync.h"
@@ -99,6 +100,20 @@ TEST_F(MachineTest, a_lane_begins_when_the_turn_has_ended) {
   machine_->loop().run();
   EXPECT_FALSE(begun_within_the_turn);
   EXPECT_TRUE(begun);
+}
+
+TEST_F(MachineTest, a_lane_begins_before_the_end_of_the_turn_when_asked_to) {
+  std::binary_semaphore begun(0);
+  bool begun_within_the_turn = false;
+  world_.executor.post([&] {
+    world_.storage_lane.begin_now();  // nothing to begin
+    world_.storage_lane.run([&] { begun.release(); }, [this] { machine_->loop().stop(); });
+    world_.storage_lane.begin_now();
+    begun_within_the_turn = begun.try_acquire_for(std::chrono::seconds(20));
+    world_.storage_lane.begin_now();  // once is enough
+  });
+  machine_->loop().run();
+  EXPECT_TRUE(begun_within_the_turn);
 }
 
 TEST_F(MachineTest, bytes_cross_a_connection_whole_and_in_order) {

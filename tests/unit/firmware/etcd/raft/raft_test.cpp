@@ -165,7 +165,10 @@ TEST(Raft, a_later_commit_index_alone_is_answered_where_the_leader_may_not_know_
   EXPECT_EQ(member->committed(), LogIndex{1});
   EXPECT_EQ(answers(n2, 1, Append{{{1}, {1}}, {1}, {}}), 1U) << "it brings nothing: it asks";
   EXPECT_EQ(answers(n2, 1, Append{{{1}, {1}}, {1}, {second}}), 1U);
-  EXPECT_EQ(answers(n3, 2, Append{{{2}, {1}}, {2}, {}}), 1U) << "another leader was told nothing";
+  // More is committed than this member has been sent: that is news only once.
+  EXPECT_EQ(answers(n2, 1, Append{{{2}, {1}}, {9}, {}}), 0U);
+  EXPECT_EQ(answers(n2, 1, Append{{{2}, {1}}, {10}, {}}), 1U);
+  EXPECT_EQ(answers(n3, 2, Append{{{2}, {1}}, {10}, {}}), 1U) << "another leader was told nothing";
   EXPECT_EQ(member->committed(), LogIndex{2});
 }
 

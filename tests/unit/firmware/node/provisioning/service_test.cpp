@@ -44,6 +44,7 @@ class Nobody final : public http::Handler {
 class WatchedLane final : public os::Lane {
  public:
   explicit WatchedLane(os::Executor& executor) : executor_(executor) {}
+  void begin_now() override {}
   void run(os::Callback work, os::Callback done) override {
     working = true;
     work();
