@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/base/check.h"
+
 namespace tripod::etcd::raft {
 namespace {
 
@@ -170,6 +172,12 @@ TEST(Raft, a_later_commit_index_alone_is_answered_where_the_leader_may_not_know_
   EXPECT_EQ(answers(n2, 1, Append{{{2}, {1}}, {10}, {}}), 1U);
   EXPECT_EQ(answers(n3, 2, Append{{{2}, {1}}, {10}, {}}), 1U) << "another leader was told nothing";
   EXPECT_EQ(member->committed(), LogIndex{2});
+}
+
+TEST(RaftDeathTest, a_member_whose_log_was_lost_says_so_and_asks_for_a_person) {
+  Member member({n1, n2, n3});
+  EXPECT_EXIT(member.receive(n2, 1, Heartbeat{{5}, 0}), testing::ExitedWithCode(exit_data_lost),
+              "data of this member were lost; remove the member and add it anew");
 }
 
 TEST(Raft, a_leader_sends_before_its_own_disk_has_the_entry) {
