@@ -70,6 +70,8 @@ class Cluster {
     if (message.to.value > nodes_.size()) return;
     // A proposal sent twice would be two proposals; on a real connection nothing arrives twice.
     bool twice = links_.duplicates() && !std::holds_alternative<Forward>(message.body);
+    const auto* vote = std::get_if<VoteResponse>(&message.body);
+    if (vote != nullptr && vote->granted && random().chance(0.3)) restart_at_once(message.from);
     SharedBytes bytes = share(encode(message));
     Node& receiver = *nodes_[message.to.value - 1];
     for (int copies = twice ? 2 : 1; copies > 0; --copies) {
@@ -83,6 +85,14 @@ class Cluster {
         receiver.board().queue().post([&receiver, bytes] { receiver.deliver(*bytes); });
       });
     }
+  }
+
+  /// A voter that is back before the election is over is asked by the other candidate.
+  void restart_at_once(NodeId id) {
+    Node& voter = *nodes_[id.value - 1];
+    simulation_.at(simulation_.now(), [this, &voter] {
+      voter.crash(random().between(milliseconds(1), milliseconds(20)));
+    });
   }
 
   void client_acts() {
