@@ -13,9 +13,10 @@ ON_REQUEST = True
 TEST_SECONDS_MAX = 1500  # the first one may have to build the older release
 BACK_SECONDS = 240
 OLD = older_release.VERSION
-OPTIONS = Options(firmware=True, overrides={("board", "update-patience"): "120s"},
+OPTIONS = Options(firmware=True, overrides={("board", "update-patience"): "120s", ("etcd", "snapshot-catchup-entries"): "100"},
                   binaries={"aarch64": lambda: older_release.program("aarch64")})
-VALUE_BYTES, VALUES = 1 << 20, 12  # more than the log keeps for a member that is away
+# More entries than the log keeps for a member that is away, and so many bytes that the state is made durable and the log cut.
+ENTRIES, VALUES, VALUE_BYTES = 80, 4, 1 << 20
 KEPT, MOVED = "log keeps its format for now", "log moved to a new format"
 SPACE = "skew"
 acknowledged = []  # by all tests: each looks for what those before it have written
@@ -107,9 +108,11 @@ def test_either_release_brings_the_other_back_by_a_snapshot(t):
     for leader, away in ((new, old), (old, new)):
         lead(t, leader)
         cut_power(t, [away])
-        others = [b.number for b in t.cluster.boards if b is not away]
+        others = [b for b in t.cluster.boards if b is not away]
+        write_at(t, others, f"without-{away.number}", ENTRIES)
         for index in range(VALUES):
-            t.etcdctl("put", f"large-{leader.number}-{index}", *PATIENCE, stdin="x" * VALUE_BYTES, boards=others, timeout=120)
+            t.etcdctl("put", f"large-{leader.number}-{index}", *PATIENCE, stdin="x" * VALUE_BYTES, boards=[b.number for b in others],
+                      timeout=120)
         away.start()
         t.cluster.wait_ready(BACK_SECONDS)
         if "took in a snapshot" not in away.console_text():
