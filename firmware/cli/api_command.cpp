@@ -125,9 +125,14 @@ Result<std::chrono::milliseconds> ttl_of(const Flags& flags) {
   return ttl;
 }
 
-Result<std::optional<ClusterPlan>> board_of(const Flags& flags) {
+Result<std::optional<ClusterPlan>> board_of(os::World world, const Flags& flags) {
   const std::string text = flags.get("board");
-  if (text.empty()) return std::nullopt;
+  if (text.empty()) {
+    for (std::string_view name : {"gateway", "nameservers", "ntp-servers", "service-cidr"}) {
+      if (flags.has(name)) return wrong(std::format("--{}: expected beside --board only", name));
+    }
+    return std::nullopt;
+  }
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) {
     return wrong(
@@ -136,14 +141,18 @@ Result<std::optional<ClusterPlan>> board_of(const Flags& flags) {
   auto boards = plan_boards(text.substr(equals + 1), 1);
   if (!boards) return wrap("--board", boards.error());
   boards->front().name = text.substr(0, equals);
-  return ClusterPlan{.boards = std::move(*boards),
-                     .gateway = flags.get("gateway"),
-                     .nameservers = flags.get("nameservers"),
-                     .ntp_servers = flags.get("ntp-servers"),
-                     .service_cidr = flags.get("service-cidr", default_service_cidr),
-                     .token = {},
-                     .signers = 0,
-                     .join = {}};
+  ClusterPlan plan{.boards = std::move(*boards),
+                   .gateway = flags.get("gateway"),
+                   .nameservers = flags.get("nameservers"),
+                   .ntp_servers = flags.get("ntp-servers"),
+                   .service_cidr = flags.get("service-cidr", default_service_cidr),
+                   .token = {},
+                   .signers = 0,
+                   .join = JoinLines{.url = "https://127.0.0.1:6443",
+                                     .token = kube::make_token(world.entropy).text(),
+                                     .ca_hash = "sha256:" + std::string(64, '0')}};
+  if (auto good = check_plan(plan); !good) return std::unexpected(good.error());
+  return plan;
 }
 
 Result<CreateOptions> create_options(os::World world, const Flags& flags) {
@@ -161,7 +170,7 @@ Result<CreateOptions> create_options(os::World world, const Flags& flags) {
   options.facts.usage_signing = true;
   options.facts.usage_authentication = true;
   if (!flags.on("nodes")) options.facts.groups.emplace_back(kube::boards_bootstrap_group);
-  auto board = board_of(flags);
+  auto board = board_of(world, flags);
   if (!board) return std::unexpected(board.error());
   if (*board && flags.on("nodes")) return wrong("--board, --nodes: expected one of them");
   options.board = std::move(*board);

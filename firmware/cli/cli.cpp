@@ -26,6 +26,7 @@
 #include "firmware/node/provisioning/join.h"
 #include "platform/async/sync.h"
 #include "platform/boards/supervise/heartbeat.h"
+#include "platform/ini/problems.h"
 #include "platform/linux/machine.h"
 
 namespace tripod::cli {
@@ -56,6 +57,10 @@ constexpr std::string_view usage_end =
 constexpr std::string_view about_kubeconfig =
     "Without --kubeconfig: the file that KUBECONFIG names, else admin.conf.\n";
 
+constexpr std::string_view hint_of_help =
+    "commands: run, check-config, init, pki, token, board, reset, snapshot, update, update-file,"
+    " version; `tripod help` shows them all, `tripod help COMMAND` one\n";
+
 std::string whole_usage() {
   return std::format("{}{}{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, update_usage,
                      usage_end, about_kubeconfig);
@@ -74,7 +79,7 @@ std::string usage_of(std::string_view command) {
     if (inside) out += std::format("{}\n", line);
   }
   if (out.empty()) return "";
-  return std::format("usage: tripod COMMAND\n{}{}", out,
+  return std::format("usage: tripod ...\n{}{}", out,
                      out.contains("--kubeconfig") ? about_kubeconfig : "");
 }
 
@@ -89,8 +94,8 @@ int complain(std::string_view message) {
 
 int wrong_usage(std::string_view message, std::string_view command = "") {
   const std::string of_command = usage_of(command);
-  print(stderr,
-        std::format("tripod: {}\n{}", message, of_command.empty() ? whole_usage() : of_command));
+  print(stderr, std::format("tripod: {}\n{}", message,
+                            of_command.empty() ? std::string(hint_of_help) : of_command));
   return exit_usage;
 }
 
@@ -117,10 +122,18 @@ int check_config(std::span<const std::string> arguments) {
   auto config = read_config(*machine, rest[0], std::span(rest).subspan(1));
   if (!config) return complain(config.error().message);
   if (!no_files) {
+    ini::Problems problems;
     auto credentials = node::load_credentials(*config, machine->world(), false);
-    if (!credentials) return complain(credentials.error().message);
+    if (!credentials) problems.add(credentials.error().message);
     auto authorities = node::Authorities::load(*config, machine->world());
-    if (!authorities) return complain(authorities.error().message);
+    if (!authorities) problems.add(authorities.error().message);
+    for (std::string_view key : {"client-cert-file", "client-key-file"}) {
+      const std::string& named = config->values.text("node", key);
+      if (named.empty() || config->joins() || machine->world().storage.exists(named)) continue;
+      problems.add(std::format("{}: {}: no such file; expected a readable PEM file",
+                               config->values.where("node", key), named));
+    }
+    if (problems.any()) return complain(problems.text());
   }
   print(stdout, std::format("{}: ok\n", rest[0]));
   return 0;

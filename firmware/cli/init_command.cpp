@@ -7,6 +7,7 @@
 
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/pki_command.h"
+#include "firmware/node/config.h"
 #include "firmware/node/provisioning/certificates.h"
 #include "platform/ini/schema.h"
 
@@ -207,9 +208,6 @@ Result<ClusterPlan> plan_of(const Flags& flags) {
   }
   auto boards = plan_boards(flags.get("address"), count);
   if (!boards) return wrap("--address", boards.error());
-  if (auto good = check_gateway(flags.get("gateway"), *boards); !good) {
-    return std::unexpected(good.error());
-  }
   const auto signers = number_of(flags.get("signers", std::to_string(boards->size())));
   if (!signers || *signers > boards->size()) {
     return fail(ErrorCode::invalid,
@@ -308,6 +306,16 @@ std::string board_ini(const ClusterPlan& plan, std::size_t index) {
   return text;
 }
 
+Result<> check_plan(const ClusterPlan& plan) {
+  if (auto good = check_gateway(plan.gateway, plan.boards); !good) return good;
+  for (std::size_t i = 0; i < plan.boards.size(); ++i) {
+    const std::string file = std::format("tripod.ini of {}", plan.boards[i].name);
+    auto config = node::load_config(board_ini(plan, i), file, {});
+    if (!config) return std::unexpected(config.error());
+  }
+  return {};
+}
+
 Result<std::string> init_cluster(os::World world, std::span<const std::string> arguments) {
   auto flags = parse_flags(arguments, {"dir", "boards", "address", "gateway", "nameservers",
                                        "ntp-servers", "names", "service-cidr", "token", "signers"});
@@ -315,6 +323,7 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
   if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
   auto plan = plan_of(*flags);
   if (!plan) return std::unexpected(plan.error());
+  if (auto good = check_plan(*plan); !good) return std::unexpected(good.error());
 
   const std::string folder = flags->get("dir");
   PkiPlan pki{.folder = folder + "/pki",

@@ -49,6 +49,8 @@ Result<std::vector<PlannedBoard>> plan_boards(std::string_view addresses, std::s
 
 /// The tripod.ini of board `index`, as it goes onto its card.
 std::string board_ini(const ClusterPlan& plan, std::size_t index);
+/// Whether boards accept what board_ini() makes of it: what it was made of may be wrong.
+Result<> check_plan(const ClusterPlan& plan);
 
 /// Writes --dir; keeps certificates that are there, so that it can be run again with more boards.
 /// The result says what was made and what to do with it.

@@ -49,7 +49,7 @@ Result<std::string> first_service_address(std::string_view cidr) {
   return std::format("{}.1", ip.substr(0, dot));
 }
 
-/// Writes pairs below one folder, each only when it is not there yet.
+/// Writes pairs below one folder, each only when it is not there yet, or lacks a name.
 class Folder {
  public:
   Folder(os::World world, std::string path, std::chrono::seconds lifetime)
@@ -72,7 +72,11 @@ class Folder {
 
   Result<> issue(const pki::Authority& authority, const std::string& name,
                  pki::CertificateRequest request) {
-    if (has(name)) return {};
+    if (has(name)) {
+      auto fits = names_all(name, request.names);
+      if (!fits) return std::unexpected(fits.error());
+      if (*fits) return {};
+    }
     request.lifetime = lifetime_;
     auto pair = authority.issue(request, world_.clock.wall_now(), world_.entropy);
     if (!pair) return wrap(name, pair.error());
@@ -89,6 +93,19 @@ class Folder {
   bool has(const std::string& name) {
     return world_.storage.exists(path_ + "/" + name + ".crt") &&
            world_.storage.exists(path_ + "/" + name + ".key");
+  }
+
+  /// Whether the certificate that is there has all these names.
+  Result<bool> names_all(const std::string& name, const std::vector<std::string>& wanted) {
+    auto pair = read(name);
+    if (!pair) return std::unexpected(pair.error());
+    auto facts = pki::describe(pair->certificate_pem);
+    if (!facts) return wrap(path_ + "/" + name + ".crt", facts.error());
+    std::vector<std::string> there;
+    for (const std::string& each : facts->names) there.push_back(pki::comparable(each));
+    return std::ranges::all_of(wanted, [&](const std::string& each) {
+      return std::ranges::contains(there, pki::comparable(each));
+    });
   }
 
   Result<pki::KeyPair> read(const std::string& name) {

@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t pem_bytes_max = 64 * 1024;
 constexpr std::size_t answer_bytes_max = 1 << 20;
 constexpr std::uint16_t board_port = 6444;
+constexpr std::size_t sector_bytes = 512;
 constexpr std::chrono::seconds ask_timeout{30};
 constexpr std::size_t file_bytes_max =
     boards::update_image_bytes_max + boards::update_head_bytes_max;
@@ -173,14 +174,22 @@ Task<void> work_and_stop(linux_os::Machine* machine, Connections* connections, s
 Result<std::string> pack(linux_os::Machine& machine, std::span<const std::string> arguments) {
   auto flags = parse_flags(arguments, {"board", "build", "image", "key", "output", "version"});
   if (!flags) return std::unexpected(flags.error());
+  std::string missing;
   for (std::string_view needed : {"board", "build", "image", "key", "output"}) {
-    if (!flags->has(needed)) return wrong(std::format("--{}: expected a value", needed));
+    if (!flags->has(needed)) missing += std::format("{}--{}", missing.empty() ? "" : ", ", needed);
   }
+  if (!missing.empty()) return wrong(std::format("{}: missing; expected with a value", missing));
   const os::World world = machine.world();
   auto key = world.storage.read_file(flags->get("key"), pem_bytes_max);
   if (!key) return wrap("--key", key.error());
   auto image = world.storage.read_file(flags->get("image"), file_bytes_max);
   if (!image) return wrap("--image", image.error());
+  if (image->empty() || image->size() % sector_bytes != 0) {
+    return wrong(
+        std::format("--image {}: {} bytes; expected the file system of a boot slot, in "
+                    "whole sectors of {} bytes",
+                    flags->get("image"), image->size(), sector_bytes));
+  }
   boards::UpdateManifest manifest{
       .board = flags->get("board"),
       .version = flags->has("version") ? flags->get("version") : std::string(version),
@@ -197,7 +206,10 @@ Result<std::string> pack(linux_os::Machine& machine, std::span<const std::string
   hash.update(*image);
   manifest.image_sha256 = to_hex(hash.finish());
   auto signature = pki::sign(*key, boards::signed_text(manifest), world.entropy);
-  if (!signature) return wrap("--key " + flags->get("key"), signature.error());
+  if (!signature) {
+    return wrong(std::format("--key {}: {}; expected update.key of `tripod init`, in PEM",
+                             flags->get("key"), signature.error().message));
+  }
   Bytes file = boards::encode_update_head(manifest, *signature) + *image;
   if (auto whole = update::check_update_file(file); !whole) return wrong(whole.error().message);
   auto kept = world.storage.replace_file(flags->get("output"), file, 0644);
@@ -222,7 +234,11 @@ Result<std::string> show(linux_os::Machine& machine, std::span<const std::string
   auto key = storage.read_file(flags->get("key"), pem_bytes_max);
   if (!key) return wrap("--key", key.error());
   auto ours = pki::verify(*key, head->signed_text, head->signature);
-  if (!ours) return wrap("--key " + flags->get("key"), ours.error());
+  if (!ours) {
+    return wrong(
+        std::format("--key {}: {}; expected the update.pub beside the update.key that signed",
+                    flags->get("key"), ours.error().message));
+  }
   return text + "signature by this key\n";
 }
 

@@ -75,7 +75,9 @@ Loop::~Loop() {
   idle_.reset();
   timer_.reset();
   awake_.reset();
-  uv_run(&uv_, UV_RUN_DEFAULT);  // close callbacks
+  // Close callbacks; the first one only takes notice of a stop() that no run() has seen.
+  while (uv_run(&uv_, UV_RUN_DEFAULT) != 0) {
+  }
   CHECK(uv_loop_close(&uv_) == 0, "a handle outlived its loop");
 }
 

@@ -77,6 +77,13 @@ def test_boards_that_cannot_be_planned(t):
         done = tripod(t, "init", "--dir", t.folder / "fewer", "--boards", boards, "--address", "192.168.1.11/24")
         said = [name for name in ("board-1", "board-2", "board-3") if f"{name} is not of this run" in done.out]
         assert done.code == 0 and said == left, done
+    done = tripod(t, "init", "--dir", t.folder / "planned", "--address", "192.168.1.11/24", "--nameservers", "router")
+    assert done.code != 0 and 'tripod.ini of board-1' in done.err and '"router": expected an IP address' in done.err, done
+    for words, said in ((["--board", "Board_4=192.168.1.14/24"], "expected a name of letters, digits"),
+                        (["--board", "board-4=192.168.1.14/24", "--gateway", "router"], '--gateway "router": expected an address'),
+                        (["--gateway", "192.168.1.1"], "--gateway: expected beside --board only")):
+        done = tripod(t, "token", "create", *words)
+        assert done.code != 0 and said in done.err, done
     done = tripod(t, "token", "create", "--board", "board-4=192.168.1.14")
     assert done.code != 0 and '--board: "192.168.1.14": expected an address with its prefix' in done.err, done
 
@@ -88,11 +95,13 @@ def test_help(t):
     whole = done.out
     for words in (["help", "no-such-command"], ["no-such-command", "--help"]):
         done = tripod(t, *words)
-        assert done.code == 2 and 'unknown command "no-such-command"' in done.err and whole in done.err, done
+        assert done.code == 2 and 'unknown command "no-such-command"' in done.err and "`tripod help`" in done.err, done
+        assert done.err.count("\n") == 2, done
     for words in (["check-config"], ["pki", "init"], ["run"], ["pki"], ["token", "create"], ["update"], ["snapshot"]):
         for form in ([*words, "--help"], ["help", words[0]]):
             done = tripod(t, *form)
             first, _, rest = done.out.partition("\n")
+            assert first == "usage: tripod ...", done
             entries = [line for line in rest.splitlines() if line.startswith("  ") and not line.startswith("   ")]
             assert done.code == 0 and not done.err and entries and all(line in whole for line in rest.splitlines()), done
             assert all(line.startswith(f"  {words[0]} ") for line in entries), done
@@ -101,10 +110,44 @@ def test_help(t):
     assert done.code == 2 and "token create" in done.err and "snapshot save" not in done.err, done
 
 
+def test_certificates_follow_the_addresses(t):
+    folder = t.folder / "moved"
+    names = []
+    for address in ("192.168.1.11/24", "192.168.1.11/24", "192.168.1.21/24"):
+        done = tripod(t, "init", "--dir", folder, "--boards", "1", "--address", address)
+        assert done.code == 0, done
+        names.append(run(["openssl", "x509", "-in", folder / "board-1/pki/board-1/apiserver.crt", "-noout", "-fingerprint", "-ext",
+                          "subjectAltName"]).out)
+    assert names[0] == names[1] and "192.168.1.21" in names[2] and "192.168.1.11" not in names[2], names
+
+
+def test_a_wrong_board_list_is_said_and_nothing_else(t):
+    done = run([t.cluster.binary, "update", "status", "--boards", "foo", "--kubeconfig", t.cluster.admin_conf], check=False)
+    assert done.code == 1 and '--boards "foo": expected an IP address' in done.err and "CHECK" not in done.err, done
+
+
+def test_an_update_file_is_packed_of_what_can_be_one(t):
+    slot, key = t.folder / "slot", t.folder / "keys/update.key"
+    slot.write_bytes(b"x" * 1024)
+    tripod(t, "pki", "update-key", "--dir", t.folder / "keys")
+    good = {"--board": "qemu-virt", "--build": "1", "--image": slot, "--key": key, "--output": t.folder / "packed.update"}
+    (t.folder / "odd").write_bytes(b"x" * 1000)
+    for change, said in (({"--version": "1.x"}, "expected X.Y.Z"), ({"--version": "1.2.3.4"}, "expected X.Y.Z"),
+                         ({"--version": "-1.0.0"}, "expected X.Y.Z"), ({"--image": t.folder / "odd"}, "1000 bytes; expected the file system"),
+                         ({"--key": slot}, "expected update.key of `tripod init`")):
+        done = tripod(t, "update-file", "pack", *(word for pair in (good | change).items() for word in pair))
+        assert done.code != 0 and said in done.err and not (t.folder / "packed.update").exists(), done
+    done = tripod(t, "update-file", "pack")
+    assert done.code != 0 and "--board, --build, --image, --key, --output: missing" in done.err, done
+    done = tripod(t, "update-file", "pack", *(word for pair in (good | {"--version": "1.2.3"}).items() for word in pair))
+    assert done.code == 0 and "tripod 1.2.3 for qemu-virt" in done.out, done
+
+
 def test_all_missing_files_are_named_at_once(t):
     text = t.cluster.board(3).config.read_text()
     t.write("bare.ini", text)
-    overrides = ["--etcd.cert-file=/no/etcd.crt", "--etcd.peer-key-file=/no/peer.key", "--apiserver.tls-cert-file=/no/api.crt"]
+    overrides = ["--etcd.cert-file=/no/etcd.crt", "--etcd.peer-key-file=/no/peer.key", "--apiserver.tls-cert-file=/no/api.crt",
+                 "--node.ca-key-file=/no/ca.key", "--node.client-cert-file=/no/client.crt"]
     done = tripod(t, "check-config", t.folder / "bare.ini", *overrides)
     lines = [line for line in done.err.splitlines() if "expected a readable PEM file" in line]
     assert done.code == 1 and len(lines) == len(overrides), done

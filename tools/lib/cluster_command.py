@@ -306,7 +306,7 @@ def logs(options):
 
 def common(default):
     """Options that may stand before and after the command."""
-    parser = argparse.ArgumentParser(add_help=False, argument_default=default)
+    parser = argparse.ArgumentParser(add_help=False, argument_default=default, allow_abbrev=False)
     parser.add_argument("--data", type=Path, help=f"the cluster's folder; {os.path.relpath(DATA)} by default")
     parser.add_argument("--prefix", type=prefix_of,
                         help=f"boards are at PREFIX11, PREFIX12, ...; {PREFIX} by default. `up` keeps it with the data")
@@ -314,11 +314,11 @@ def common(default):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="tools/cluster", description=__doc__, parents=[common(None)])
+    parser = argparse.ArgumentParser(prog="tools/cluster", description=__doc__, parents=[common(None)], allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name, text, run):
-        command = commands.add_parser(name, help=text, description=text, parents=[common(argparse.SUPPRESS)])
+        command = commands.add_parser(name, help=text, description=text, parents=[common(argparse.SUPPRESS)], allow_abbrev=False)
         command.set_defaults(run=run)
         return command
 

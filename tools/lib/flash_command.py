@@ -256,7 +256,7 @@ def flash(image, target, options, machine):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="tools/flash", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tools/flash", description=__doc__, allow_abbrev=False)
     parser.add_argument("image", type=Path, metavar="IMAGE", help="FILE.img or FILE.img.xz; FILE.bmap beside it saves time")
     parser.add_argument("device", type=Path, metavar="DEVICE", help="the whole card, as /dev/sdb, or a file")
     parser.add_argument("--yes", action="store_true", help="do not ask")

@@ -263,7 +263,7 @@ def beside(output, suffix):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="tools/image", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tools/image", description=__doc__, allow_abbrev=False)
     parser.add_argument("--board", choices=board_rows.names(), required=True)
     parser.add_argument("--config", type=Path, help="becomes tripod.ini on the first partition; a commented example otherwise")
     parser.add_argument("--pki", type=Path, help="a folder whose files become pki/ there")

@@ -171,12 +171,12 @@ def follow(path):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="tools/qemu", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tools/qemu", description=__doc__, allow_abbrev=False)
     parser.add_argument("--data", type=Path, default=DATA, help=f"the boards' folder; {os.path.relpath(DATA)} by default")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def add(name, text, run):
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         command.set_defaults(run=run)
         return command
 

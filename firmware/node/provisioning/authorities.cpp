@@ -2,6 +2,8 @@
 
 #include <format>
 
+#include "platform/ini/problems.h"
+
 namespace tripod::node {
 namespace {
 
@@ -38,9 +40,11 @@ Result<std::optional<pki::Authority>> open(const Config& config, os::World world
 Result<Authorities> Authorities::load(const Config& config, os::World world) {
   Authorities out;
   auto kubernetes = open(config, world, "ca-key-file", Signer::kubernetes);
-  if (!kubernetes) return std::unexpected(kubernetes.error());
   auto etcd = open(config, world, "etcd-ca-key-file", Signer::etcd);
-  if (!etcd) return std::unexpected(etcd.error());
+  ini::Problems problems;
+  if (!kubernetes) problems.add(kubernetes.error().message);
+  if (!etcd) problems.add(etcd.error().message);
+  if (problems.any()) return problems.error();
   out.kubernetes_ = std::move(*kubernetes);
   out.etcd_ = std::move(*etcd);
   return out;

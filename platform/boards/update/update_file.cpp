@@ -3,6 +3,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <format>
+#include <ranges>
+#include <vector>
 
 namespace tripod::boards {
 namespace {
@@ -23,6 +25,8 @@ std::optional<Number> number_of(std::string_view text) {
   if (text.empty() || error != std::errc() || end != text.data() + text.size()) return {};
   return value;
 }
+
+constexpr unsigned version_number_max = 9999;
 
 int digit_of(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -110,12 +114,14 @@ struct Version {
 };
 
 std::optional<Version> version_of(std::string_view text) {
-  const std::size_t dot = text.find('.');
-  if (dot == std::string_view::npos) return {};
-  auto major = number_of<int>(text.substr(0, dot));
-  auto minor = number_of<int>(text.substr(dot + 1, text.find('.', dot + 1) - dot - 1));
-  if (!major || !minor) return {};
-  return Version{*major, *minor};
+  std::vector<unsigned> numbers;
+  for (const auto part : std::views::split(text, '.')) {
+    auto number = number_of<unsigned>(std::string_view(part.begin(), part.end()));
+    if (!number || *number > version_number_max) return {};
+    numbers.push_back(*number);
+  }
+  if (numbers.size() != 3) return {};
+  return Version{static_cast<int>(numbers[0]), static_cast<int>(numbers[1])};
 }
 
 }  // namespace

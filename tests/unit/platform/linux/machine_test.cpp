@@ -89,6 +89,13 @@ TEST_F(MachineTest, lanes_run_in_order_beside_the_loop) {
   EXPECT_TRUE(std::ranges::is_sorted(order));
 }
 
+TEST_F(MachineTest, a_loop_that_was_stopped_before_it_ran_ends) {
+  auto other = Machine::create(LogLevel::error);
+  other->loop().stop();
+  other->loop().run();
+  other.reset();
+}
+
 TEST_F(MachineTest, a_lane_begins_when_the_turn_has_ended) {
   std::atomic<bool> begun = false;
   bool begun_within_the_turn = true;
