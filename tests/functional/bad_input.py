@@ -147,7 +147,8 @@ def test_all_missing_files_are_named_at_once(t):
     text = t.cluster.board(3).config.read_text()
     t.write("bare.ini", text)
     overrides = ["--etcd.cert-file=/no/etcd.crt", "--etcd.peer-key-file=/no/peer.key", "--apiserver.tls-cert-file=/no/api.crt",
-                 "--node.ca-key-file=/no/ca.key", "--node.client-cert-file=/no/client.crt"]
+                 "--node.ca-key-file=/no/ca.key", "--node.etcd-ca-key-file=/no/etcd-ca.key",
+                 "--node.client-cert-file=/no/client.crt", "--node.client-key-file=/no/client.key"]
     done = tripod(t, "check-config", t.folder / "bare.ini", *overrides)
     lines = [line for line in done.err.splitlines() if "expected a readable PEM file" in line]
     assert done.code == 1 and len(lines) == len(overrides), done
