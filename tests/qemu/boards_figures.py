@@ -24,6 +24,7 @@ def memory_of(board):
 
 def test_the_phases_of_a_start(t):
     for title in ("first start", "data present"):
+        t.eventually("process 1 of each board has heard it", lambda: all("ready" in b.phases() for b in t.cluster.boards), 30)
         for name in t.cluster.board(1).phases():
             seconds = [board.phases()[name] for board in t.cluster.boards]
             print(f"         {title}: {name} {statistics.median(seconds):.1f} s after the kernel began "
