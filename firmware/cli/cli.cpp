@@ -57,13 +57,25 @@ constexpr std::string_view usage_end =
 constexpr std::string_view about_kubeconfig =
     "Without --kubeconfig: the file that KUBECONFIG names, else admin.conf.\n";
 
-constexpr std::string_view hint_of_help =
-    "commands: run, check-config, init, pki, token, board, reset, snapshot, update, update-file,"
-    " version; `tripod help` shows them all, `tripod help COMMAND` one\n";
-
 std::string whole_usage() {
   return std::format("{}{}{}{}{}{}{}", usage, api_usage, reset_usage, snapshot_usage, update_usage,
                      usage_end, about_kubeconfig);
+}
+
+/// The commands of the usage, each once, and where to read on.
+std::string hint_of_help() {
+  const std::string whole = whole_usage();
+  std::string names;
+  std::string_view last;
+  for (const auto part : std::views::split(whole, '\n')) {
+    std::string_view line(part.begin(), part.end());
+    if (!line.starts_with("  ") || line.starts_with("   ")) continue;
+    line.remove_prefix(2);
+    const std::string_view name = line.substr(0, line.find(' '));
+    if (name != last) names += std::format("{}{}", names.empty() ? "" : ", ", name);
+    last = name;
+  }
+  return std::format("commands: {}; `tripod help COMMAND` shows one, `tripod help` all\n", names);
 }
 
 /// Of one command: its entries, a line that begins with two blanks and those below it that are
@@ -94,8 +106,8 @@ int complain(std::string_view message) {
 
 int wrong_usage(std::string_view message, std::string_view command = "") {
   const std::string of_command = usage_of(command);
-  print(stderr, std::format("tripod: {}\n{}", message,
-                            of_command.empty() ? std::string(hint_of_help) : of_command));
+  print(stderr,
+        std::format("tripod: {}\n{}", message, of_command.empty() ? hint_of_help() : of_command));
   return exit_usage;
 }
 

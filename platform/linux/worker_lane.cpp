@@ -40,7 +40,7 @@ void WorkerLane::begin_next() {
 }
 
 void WorkerLane::begin_now() {
-  if (uv_is_active(reinterpret_cast<uv_handle_t*>(turned_.get())) == 0) return;
+  if (uv_is_active(turned_.base()) == 0) return;
   uv_prepare_stop(turned_.get());
   sem_post(&begin_);
 }

@@ -96,6 +96,7 @@ def test_help(t):
     for words in (["help", "no-such-command"], ["no-such-command", "--help"]):
         done = tripod(t, *words)
         assert done.code == 2 and 'unknown command "no-such-command"' in done.err and "`tripod help`" in done.err, done
+        assert "commands: run, check-config, init, pki, token, board, reset, snapshot, update, update-file, version, help;" in done.err, done
         assert done.err.count("\n") == 2, done
     for words in (["check-config"], ["pki", "init"], ["run"], ["pki"], ["token", "create"], ["update"], ["snapshot"]):
         for form in ([*words, "--help"], ["help", words[0]]):

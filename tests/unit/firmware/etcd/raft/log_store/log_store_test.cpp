@@ -229,6 +229,22 @@ TEST_F(LogStoreTest, a_file_of_format_1_is_taken_over) {
   EXPECT_EQ(number_in_file("SELECT value FROM meta WHERE name = 'format'"), 2);
 }
 
+TEST_F(LogStoreTest, a_new_file_is_of_format_1_where_the_release_before_may_have_to_read_it) {
+  constexpr LogStoreOptions keeping{.segment_bytes = 4096, .wal_pages = 300, .keep_format = true};
+  {
+    auto store = LogStore::open(path(), "", {0xc1, {0xa1}}, keeping);
+    ASSERT_TRUE(store) << store.error().to_string();
+    ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+    ASSERT_TRUE(store->append(batch_of(1, 200, 1)));
+  }
+  EXPECT_EQ(number_in_file("SELECT value FROM meta WHERE name = 'format'"), 1);
+  EXPECT_EQ(tables_of_entries(), 1);
+  auto store = open();
+  ASSERT_TRUE(store) << store.error().to_string();
+  EXPECT_EQ(store->format(), 2);
+  expect_log(*store, 1, 200);
+}
+
 TEST_F(LogStoreTest, a_file_of_format_1_stays_one_while_it_may_have_to) {
   make_file_of_format_1(500);
   constexpr LogStoreOptions keeping{.segment_bytes = 4096, .wal_pages = 300, .keep_format = true};
