@@ -177,14 +177,28 @@ Result<CreateOptions> create_options(os::World world, const Flags& flags) {
   return options;
 }
 
+Task<Result<json::Value>> remove_token(Session session, std::string id) {
+  return ask(std::move(session), "DELETE",
+             std::format("{}/{}{}", secrets_path, kube::token_secret_prefix, id), {});
+}
+
+/// A token that nobody was told of must not stay. The answer is why it could not be published.
+Task<Result<std::string>> take_back(Session session, std::string id, Error why) {
+  if (auto gone = co_await remove_token(std::move(session), id); !gone) {
+    why.message += std::format("; the token was made and is left: `tripod token delete {}`", id);
+  }
+  co_return std::unexpected(std::move(why));
+}
+
 Task<Result<std::string>> create_token(Session session, CreateOptions options) {
   auto pin = pki::public_key_pin(session.authority_pem);
   if (!pin) co_return std::unexpected(pin.error());
   auto made =
       co_await ask(session, "POST", std::string(secrets_path), kube::token_secret(options.facts));
   if (!made) co_return wrap("token", made.error());
-  auto published = co_await publish(session);
-  if (!published) co_return published;
+  if (auto published = co_await publish(session); !published) {
+    co_return co_await take_back(session, options.facts.token.id, published.error());
+  }
   const JoinLines lines{.url = session.url, .token = options.facts.token.text(), .ca_hash = *pin};
   if (options.board) {
     options.board->join = lines;
@@ -226,8 +240,7 @@ Task<Result<std::string>> show_tokens(Session session) {
 }
 
 Task<Result<std::string>> delete_token(Session session, std::string id) {
-  auto gone = co_await ask(session, "DELETE",
-                           std::format("{}/{}{}", secrets_path, kube::token_secret_prefix, id), {});
+  auto gone = co_await remove_token(session, id);
   if (!gone) co_return wrap(std::format("token \"{}\"", id), gone.error());
   auto published = co_await publish(session);
   if (!published) co_return published;

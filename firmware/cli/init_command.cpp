@@ -9,6 +9,7 @@
 #include "firmware/cli/pki_command.h"
 #include "firmware/node/config.h"
 #include "firmware/node/provisioning/certificates.h"
+#include "platform/boards/net/network_plan.h"
 #include "platform/ini/schema.h"
 
 namespace tripod::cli {
@@ -37,15 +38,16 @@ std::optional<unsigned> number_of(std::string_view text) {
 }
 
 Result<PlannedBoard> parse_cidr(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  const std::string ip(text.substr(0, slash));
-  const auto prefix =
-      slash == std::string_view::npos ? std::nullopt : number_of(text.substr(slash + 1));
-  const unsigned longest = is_v6(ip) ? 128 : 32;
-  if (!prefix || *prefix == 0 || *prefix > longest || !os::parse_address(host(ip) + ":1")) {
-    return fail(ErrorCode::invalid, std::format("\"{}\": {}", text, address_form));
-  }
-  return PlannedBoard{.name = "", .ip = ip, .prefix_length = *prefix};
+  auto prefix = boards::parse_prefix(text);
+  if (!prefix) return fail(ErrorCode::invalid, std::format("\"{}\": {}", text, address_form));
+  return PlannedBoard{.name = "",
+                      .ip = std::string(text.substr(0, text.find('/'))),
+                      .prefix_length = static_cast<unsigned>(prefix->bits)};
+}
+
+/// As the board itself will read its address: it must be a host's.
+Result<boards::NetworkPlan> network_of(const PlannedBoard& board) {
+  return boards::parse_network({std::format("{}/{}", board.ip, board.prefix_length)}, "");
 }
 
 /// 192.168.1.11 and 2 -> 192.168.1.13. The last number must not run over.
@@ -63,12 +65,11 @@ Result<std::string> later_address(const std::string& ip, unsigned steps) {
 /// Of a typing mistake that would leave the boards without a way out.
 Result<> check_gateway(const std::string& gateway, const std::vector<PlannedBoard>& boards) {
   if (gateway.empty()) return {};
-  const auto refuse = [&](std::string_view what) {
-    return fail(ErrorCode::invalid, std::format("--gateway \"{}\": {}", gateway, what));
-  };
-  if (!os::parse_address(host(gateway) + ":1")) return refuse("expected an address");
   for (const PlannedBoard& board : boards) {
-    if (board.ip == gateway) return refuse("that is one of the boards");
+    auto network = network_of(board);
+    if (!network) return std::unexpected(network.error());
+    auto good = boards::parse_gateways({gateway}, *network);
+    if (!good) return wrap(std::format("--gateway of {}", board.name), good.error());
   }
   return {};
 }
@@ -272,7 +273,10 @@ Result<std::vector<PlannedBoard>> plan_boards(std::string_view addresses, std::s
                             "first alone",
                             boards.size(), count == 0 ? boards_max : count));
   }
-  for (std::size_t i = 0; i < boards.size(); ++i) boards[i].name = std::format("board-{}", i + 1);
+  for (std::size_t i = 0; i < boards.size(); ++i) {
+    if (auto good = network_of(boards[i]); !good) return std::unexpected(good.error());
+    boards[i].name = std::format("board-{}", i + 1);
+  }
   return boards;
 }
 

@@ -73,6 +73,19 @@ Result<etcd::RemoteOptions> remote_options(linux_os::Machine& machine, const Fla
   return options;
 }
 
+bool any_plain(const etcd::RemoteOptions& options) {
+  return std::ranges::any_of(options.endpoints, [](const auto& each) { return !each.tls; });
+}
+
+/// A port of TLS closes a connection that speaks plainly, without a word.
+std::unexpected<Error> not_answered(Error error, bool plain) {
+  if (plain && error == ErrorCode::unavailable) {
+    error.message +=
+        "; it was asked over http://, and a member with certificates answers https:// only";
+  }
+  return std::unexpected(std::move(error));
+}
+
 template <typename T>
 Task<void> ask(etcd::RemoteClient* client, Task<Result<T>> task, Result<T>* out,
                linux_os::Loop* loop) {
@@ -112,11 +125,12 @@ Result<std::string> save(linux_os::Machine& machine, const Flags& flags) {
   const std::string part = *file + ".part";
   auto writer = storage.create_file(part, 0600);
   if (!writer) return std::unexpected(writer.error());
+  const bool plain = any_plain(*options);
   etcd::RemoteClient client(machine.world(), std::move(*options));
   auto size = wait(machine, client,
                    client.snapshot([&](BytesView piece) { return (*writer)->append(piece); }));
   Result<> done;
-  if (!size) done = std::unexpected(size.error());
+  if (!size) done = not_answered(size.error(), plain);
   if (done) done = (*writer)->sync();
   if (done)
     done = etcd::backup::read_snapshot(files_of(machine), part, etcd::backup::HashCheck::required,
@@ -134,10 +148,11 @@ Result<std::string> import_etcd(linux_os::Machine& machine, const Flags& flags) 
   if (!file) return file;
   auto options = remote_options(machine, flags, "from");
   if (!options) return std::unexpected(options.error());
+  const bool plain = any_plain(*options);
   etcd::RemoteClient client(machine.world(), std::move(*options));
   auto report =
       wait(machine, client, etcd::backup::import_snapshot(machine.world(), &client, *file));
-  if (!report) return std::unexpected(report.error());
+  if (!report) return not_answered(report.error(), plain);
   return std::format(
       "{}: {} keys and {} leases at revision {}; `tripod snapshot restore` makes members of it\n",
       *file, report->keys, report->leases, report->revision);

@@ -97,10 +97,15 @@ Result<os::Address> parse_board(const std::string& text) {
 }
 
 /// Every API server that the cluster publishes.
-Task<Result<std::vector<os::Address>>> discover(http::Transport* server) {
+Task<Result<std::vector<os::Address>>> discover(http::Transport* server, os::Clock* clock) {
   http::RequestHead head{.method = "GET", .path = std::string(endpoints_path)};
-  auto answer = co_await http::fetch(*server, std::move(head), {}, answer_bytes_max);
-  if (!answer) co_return std::unexpected(answer.error());
+  auto answer = co_await async::with_timeout(
+      *clock, ask_timeout, http::fetch(*server, std::move(head), {}, answer_bytes_max));
+  if (!answer) {
+    co_return fail(answer.error().code,
+                   std::format("asking which boards there are: {}; name them by --boards",
+                               answer.error().message));
+  }
   auto document = json::parse(answer->body);
   std::vector<os::Address> found;
   const json::Array* subsets = document ? json::get_array(*document, "subsets") : nullptr;
@@ -115,15 +120,18 @@ Task<Result<std::vector<os::Address>>> discover(http::Transport* server) {
     }
   }
   if (found.empty()) {
-    co_return fail(ErrorCode::not_found,
-                   std::format("{} names no boards (status {}); name them by --boards",
-                               endpoints_path, answer->head.status));
+    const std::string reason(document ? json::get_string(*document, "message") : "");
+    co_return fail(
+        ErrorCode::not_found,
+        std::format("{} names no boards (status {}{}{}); name them by --boards", endpoints_path,
+                    answer->head.status, reason.empty() ? "" : ": ", reason));
   }
   co_return found;
 }
 
-Task<Result<std::vector<os::Address>>> choose_boards(Connections* connections, std::string given) {
-  if (given.empty()) co_return co_await discover(&connections->to_server());
+Task<Result<std::vector<os::Address>>> choose_boards(linux_os::Machine* machine,
+                                                     Connections* connections, std::string given) {
+  if (given.empty()) co_return co_await discover(&connections->to_server(), &machine->loop());
   std::vector<os::Address> boards;
   for (const std::string& text : ini::split_list(given)) {
     auto address = parse_board(text);
@@ -141,7 +149,7 @@ void say(std::string_view line) {
 
 Task<Result<std::string>> work(linux_os::Machine* machine, Connections* connections,
                                std::string given, Bytes file) {
-  auto boards = co_await choose_boards(connections, std::move(given));
+  auto boards = co_await choose_boards(machine, connections, std::move(given));
   if (!boards) co_return std::unexpected(boards.error());
   const bool only_status = file.empty();
   update::RolloutOptions options{.boards = {}, .file = std::move(file), .say = say};
@@ -155,11 +163,16 @@ Task<Result<std::string>> work(linux_os::Machine* machine, Connections* connecti
     if (!done) co_return std::unexpected(done.error());
     co_return "";
   }
-  auto found = co_await rollout.statuses();
-  if (!found) co_return std::unexpected(found.error());
-  std::string text;
-  for (const update::BoardStatus& status : *found) text += update::describe(status) + "\n";
-  co_return text;
+  const auto found = co_await rollout.statuses();
+  std::size_t silent = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (!found[i]) ++silent;
+    say(found[i] ? update::describe(*found[i])
+                 : std::format("{}: {}", (*boards)[i].to_string(), found[i].error().message));
+  }
+  if (silent == 0) co_return "";
+  co_return fail(ErrorCode::unavailable,
+                 std::format("{} of {} boards did not say how they are", silent, found.size()));
 }
 
 Task<void> work_and_stop(linux_os::Machine* machine, Connections* connections, std::string given,

@@ -30,14 +30,7 @@ class BoardReader {
     settings_.hostname = hostname.empty() ? values_.text("node", "name") : hostname;
     if (hostname.size() > hostname_max) wrong("hostname", "expected at most 63 characters");
     settings_.hostname.resize(std::min(settings_.hostname.size(), hostname_max));
-    auto network =
-        boards::parse_network(values_.list("board", "address"), values_.text("board", "interface"),
-                              values_.list("board", "gateway"));
-    if (network) {
-      settings_.network = std::move(*network);
-    } else {
-      wrong("address", network.error().message);
-    }
+    read_network();
     read_servers();
     read_hosts();
     read_limits();
@@ -46,6 +39,16 @@ class BoardReader {
   }
 
  private:
+  void read_network() {
+    auto network =
+        boards::parse_network(values_.list("board", "address"), values_.text("board", "interface"));
+    if (!network) return wrong("address", network.error().message);
+    auto gateways = boards::parse_gateways(values_.list("board", "gateway"), *network);
+    if (!gateways) return wrong("gateway", gateways.error().message);
+    settings_.network = std::move(*network);
+    settings_.network.gateways = std::move(*gateways);
+  }
+
   void wrong(std::string_view key, std::string_view what) {
     problems_.add(std::format("{}: {}", values_.where("board", key), what));
   }

@@ -60,16 +60,18 @@ class Loader {
   /// An expired certificate would only fail every handshake; say so before anything starts. One
   /// that is not valid yet may be a clock that is not set yet, which the handshakes will tell.
   Result<> check_dates(const Files& files, const tls::Options& options) {
+    ini::Problems problems;
     for (auto [key, pem] : {std::pair(files.certificate, &options.certificate_pem),
                             std::pair(files.authority, &options.authority_pem)}) {
       auto facts = pki::describe(*pem);
-      if (!facts) return wrong(files.section, key, facts.error());
-      if (facts->not_after < world_.clock.wall_now()) {
-        return fail(ErrorCode::invalid,
-                    std::format("{}: the certificate expired on {}; expected one that is valid",
-                                values_.where(files.section, key), to_rfc3339(facts->not_after)));
+      if (!facts) {
+        problems.add(wrong(files.section, key, facts.error()).error().message);
+      } else if (facts->not_after < world_.clock.wall_now()) {
+        problems.add(std::format("{}: the certificate expired on {}; expected one that is valid",
+                                 values_.where(files.section, key), to_rfc3339(facts->not_after)));
       }
     }
+    if (problems.any()) return problems.error();
     return {};
   }
 

@@ -158,10 +158,9 @@ Task<Result<>> Rollout::ask_all() {
   co_return Result<>{};
 }
 
-Task<Result<std::vector<BoardStatus>>> Rollout::statuses() {
-  if (auto asked = co_await ask_all(); !asked) co_return std::unexpected(asked.error());
-  std::vector<BoardStatus> out;
-  for (const Known& known : known_) out.push_back(known.status);
+Task<std::vector<Result<BoardStatus>>> Rollout::statuses() {
+  std::vector<Result<BoardStatus>> out;
+  for (const Known& known : known_) out.push_back(co_await ask(known.board.transport));
   co_return out;
 }
 

@@ -57,7 +57,8 @@ class Rollout {
 
   /// Fails with what is wrong with the file, or the first board that does not come to run it.
   Task<Result<>> run();
-  Task<Result<std::vector<BoardStatus>>> statuses();
+  /// In the boards' order; of one that does not answer, why.
+  Task<std::vector<Result<BoardStatus>>> statuses();
 
  private:
   struct Known {

@@ -68,8 +68,13 @@ def test_boards_that_cannot_be_planned(t):
     for words, said in (
             (["--address", "192.168.1.11"], '--address: "192.168.1.11": expected an address with its prefix'),
             (["--address", "192.168.1.11/24", "--gateway", "192.168.1.12"],
-             '--gateway "192.168.1.12": that is one of the boards'),
-            (["--address", "192.168.1.11/24", "--gateway", "router"], '--gateway "router": expected an address')):
+             '--gateway of board-2: "192.168.1.12": that is the board itself'),
+            (["--address", "192.168.1.11/24", "--gateway", "192.168.2.1"],
+             '--gateway of board-1: "192.168.2.1": expected an address in a network of the board\'s: 192.168.1.11/24'),
+            (["--address", "192.168.1.0/24"], '--address: "192.168.1.0/24": that is the number of the network'),
+            (["--address", "192.168.1.13/28"], '--address: "192.168.1.15/28": that is the broadcast address'),
+            (["--address", "192.168.1.11/24", "--gateway", "router"],
+             '--gateway of board-1: "router": expected an IP address')):
         done = tripod(t, "init", "--dir", t.folder / "planned", "--boards", "3", *words)
         assert done.code != 0 and said in done.err, done
         assert not (t.folder / "planned").exists(), words
@@ -80,7 +85,8 @@ def test_boards_that_cannot_be_planned(t):
     done = tripod(t, "init", "--dir", t.folder / "planned", "--address", "192.168.1.11/24", "--nameservers", "router")
     assert done.code != 0 and 'tripod.ini of board-1' in done.err and '"router": expected an IP address' in done.err, done
     for words, said in ((["--board", "Board_4=192.168.1.14/24"], "expected a name of letters, digits"),
-                        (["--board", "board-4=192.168.1.14/24", "--gateway", "router"], '--gateway "router": expected an address'),
+                        (["--board", "board-4=192.168.1.14/24", "--gateway", "router"],
+                         '--gateway of board-4: "router": expected an IP address'),
                         (["--gateway", "192.168.1.1"], "--gateway: expected beside --board only")):
         done = tripod(t, "token", "create", *words)
         assert done.code != 0 and said in done.err, done
@@ -127,6 +133,15 @@ def test_a_wrong_board_list_is_said_and_nothing_else(t):
     assert done.code == 1 and '--boards "foo": expected an IP address' in done.err and "CHECK" not in done.err, done
 
 
+def test_boards_are_shown_beside_one_that_is_silent(t):
+    there = t.cluster.board(1).address
+    done = run([t.cluster.binary, "update", "status", "--boards", f"{there}:1,{there}", "--kubeconfig", t.cluster.admin_conf],
+               check=False)
+    silent, board = done.out.splitlines()
+    assert silent.startswith(f"{there}:1: ") and "connection refused" in silent and board.startswith("board-1: "), done
+    assert done.code == 1 and "1 of 2 boards did not say how they are" in done.err, done
+
+
 def test_an_update_file_is_packed_of_what_can_be_one(t):
     slot, key = t.folder / "slot", t.folder / "keys/update.key"
     slot.write_bytes(b"x" * 1024)
@@ -154,6 +169,18 @@ def test_all_missing_files_are_named_at_once(t):
     lines = [line for line in done.err.splitlines() if "expected a readable PEM file" in line]
     assert done.code == 1 and len(lines) == len(overrides), done
     assert all(any(o.partition("=")[2] in line for line in lines) for o in overrides), done
+
+
+def test_all_certificates_that_are_no_good_are_named_at_once(t):
+    ended, _ = issue(t, "ended", "/CN=board-3", -1, ca="etcd-ca")
+    garbage = t.write("garbage.crt", "no certificate\n")
+    done = tripod(t, "check-config", t.cluster.board(3).config, f"--etcd.peer-cert-file={ended}",
+                  f"--etcd.peer-trusted-ca-file={garbage}", f"--apiserver.client-ca-file={garbage}")
+    assert done.code == 1, done
+    for key, said in (("[etcd] peer-cert-file", "expired on"), ("[etcd] peer-trusted-ca-file", "expected a readable PEM file"),
+                      ("[apiserver] client-ca-file", "expected a readable PEM file")):
+        assert any(key in line and said in line for line in done.err.splitlines()), (key, done)
+    assert len(done.err.splitlines()) == 3, done
 
 
 def test_a_kubeconfig_is_found_as_kubectl_finds_it(t):

@@ -135,6 +135,19 @@ def test_bad_lines_are_named(t):
     assert done.code != 0 and 'no board "board-9"; the members are board-' in done.err, done
 
 
+def test_a_token_that_cannot_be_published_is_taken_back(t):
+    """For nobody was told of it. Here a cluster-info that nothing may change stands in the way."""
+    token(t)
+    before = tripod(t, "token", "list", "--kubeconfig", t.cluster.admin_conf).out
+    info = ["-n", "kube-public", "configmap", "cluster-info"]
+    t.kubectl("patch", *info, "-p", '{"immutable": true}')
+    done = tripod(t, "token", "create", "--kubeconfig", t.cluster.admin_conf, check=False)
+    assert done.code != 0 and "cluster-info" in done.err and "immutable" in done.err, done
+    assert tripod(t, "token", "list", "--kubeconfig", t.cluster.admin_conf).out == before
+    t.kubectl("delete", *info)
+    token(t)
+
+
 def test_a_nodes_token_brings_in_no_board(t):
     board = t.cluster.board(4)
     made = token(t, "--nodes").splitlines()[1]

@@ -3,7 +3,7 @@ to do when a majority is missing."""
 
 import re
 
-from harness import run, tripod_cluster
+from harness import run, tripod_cluster, wait_for
 
 
 def tool(t, *arguments, data=None, check=True):
@@ -21,6 +21,14 @@ def test_boards_are_found_by_their_files(t):
     lines = tool(t, "status").out.splitlines()
     for board in t.cluster.boards:
         assert any(re.match(rf"{board.name} +{re.escape(board.address)} +{board.pid()} +ready ", n) for n in lines), lines
+
+
+def test_status_says_who_leads(t):
+    def leading():
+        lines = [re.split(r"[ ,]+", line) for line in tool(t, "status").out.splitlines()[1:]]
+        found = {name: [words[0] for words in lines if name in words] for name in ("etcd", "controller-manager", "scheduler")}
+        return found if all(len(boards) == 1 for boards in found.values()) else None
+    assert wait_for("one board leads each", leading, 20)["etcd"] == [f"board-{t.leader()}"]
 
 
 def test_wrong_prefix(t):

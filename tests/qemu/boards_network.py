@@ -11,6 +11,7 @@ from workload import Writer
 
 ON_REQUEST = True
 LEASED = f"{SEGMENT}100"  # the first that QEMU's DHCP server gives
+ROUTER = "fe80::2"  # link-local, as routers announce themselves
 MEMBERS = ",".join(f"board-{n}=https://[fd77::1{n}]:2380" for n in (1, 2, 3))
 
 
@@ -24,7 +25,7 @@ def own(number, address):
 OPTIONS = Options(
     ips={3: LEASED}, names=tuple(f"fd77::1{n}" for n in (1, 2, 3)),
     own_overrides={
-        1: own(1, f"{SEGMENT}11/24"), 2: own(2, f"{SEGMENT}12/24"),
+        1: own(1, f"{SEGMENT}11/24") | {("board", "gateway"): ROUTER}, 2: own(2, f"{SEGMENT}12/24"),
         3: own(3, "dhcp") | {("board", "hostname"): "board-2", ("apiserver", "bind-address"): "0.0.0.0",
                              ("etcd", "listen-client-urls"): "https://0.0.0.0:2379"}})
 
@@ -45,6 +46,8 @@ def test_an_address_by_dhcp_and_peers_by_ipv6(t):
             t.eventually(f"{board.name} shows {address}", lambda b=board, a=address: a in screen(b), 30, 0.5)
     if f"address={LEASED}/24" not in t.cluster.board(3).console_text():
         raise Failure(f"no leased address on the console:\n{t.cluster.board(3).log_tail()}")
+    if f"gateway={ROUTER}" not in t.cluster.board(1).console_text():
+        raise Failure(f"no route to {ROUTER} on the console:\n{t.cluster.board(1).log_tail()}")
 
 
 def test_two_boards_of_one_name_say_so(t):

@@ -1,7 +1,10 @@
 """tools/cluster: a whole cluster on this machine, for hands and eyes."""
 
 import argparse
+import collections
 import contextlib
+import http.client
+import json
 import os
 import re
 import shlex
@@ -18,6 +21,8 @@ from tripod_cluster import ROOT, API_PORT, BALANCER_PORT, TOPOLOGIES, Cluster, C
 
 DATA, PREFIX = ROOT / "build/cluster", "127.0.0."
 READY_SECONDS = 30
+LEASES_PATH = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+ELECTED = ("kube-controller-manager", "kube-scheduler")
 ALONE_SECONDS = 5  # how long `start` waits for more members, when these cannot agree on anything
 
 
@@ -178,14 +183,35 @@ def down(options):
 
 def status(options):
     cluster = open_cluster(options)
-    print(f"{'NAME':14}{'ADDRESS':14}{'PID':>8}  {'STATE':10}{'MEMORY':>8}")
+    leading = leaders(cluster)
+    print(f"{'NAME':14}{'ADDRESS':14}{'PID':>8}  {'STATE':10}{'MEMORY':>8}  LEADS")
     for board in [*cluster.boards, *cluster.stores]:
         pid = board.pid()
         state = "stopped" if not pid else "paused" if is_paused(pid) else "ready" if board.ready() else "not ready"
         memory = f"{board.resident_bytes() >> 20} MiB" if pid else "-"
-        print(f"{board.name:14}{board.address:14}{pid or '-':>8}  {state:10}{memory:>8}")
+        print(f"{board.name:14}{board.address:14}{pid or '-':>8}  {state:10}{memory:>8}  {', '.join(leading.get(board.name, [])) or '-'}")
     pid = cluster.nodes.pid()
     print(f"{cluster.nodes.name:14}{'':14}{pid or '-':>8}  {'running' if pid else 'stopped'}")
+
+
+def leaders(cluster):
+    """{name of a board: what it leads}, as the member of etcd and the Leases say."""
+    found = collections.defaultdict(list)
+    running = live(cluster.boards)
+    for board in running:
+        if not cluster.stores and board.leads_etcd():
+            found[board.name].append("etcd")
+    for board in running:
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            status, body = board.get(LEASES_PATH)
+            if status != 200:
+                continue
+            for lease in json.loads(body)["items"]:
+                holder, name = lease["spec"].get("holderIdentity") or "", lease["metadata"]["name"]
+                if name in ELECTED:
+                    found[holder.partition("_")[0]].append(name.removeprefix("kube-"))
+            break
+    return {board.name: found[board.name] for board in running}
 
 
 def is_paused(pid):

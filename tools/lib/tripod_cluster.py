@@ -200,6 +200,13 @@ class Board(Process):
         finally:
             connection.close()
 
+    def leads_etcd(self):
+        """Whether its member says that it leads; False when it says nothing."""
+        try:
+            return "\netcd_server_is_leader 1" in self.metrics()
+        except (OSError, http.client.HTTPException):
+            return False
+
     def ready(self):
         try:
             return self.get("/readyz")[0] == 200

@@ -41,6 +41,16 @@ std::string IpPrefix::to_string() const {
   return std::format("{}/{}", ip.to_string(), bits);
 }
 
+bool IpPrefix::host_bits_are(int octet) const {
+  const int all = ip.v6 ? 128 : 32;
+  if (all - bits < 2) return false;
+  for (int bit = bits; bit < all; ++bit) {
+    const int mask = 0x80 >> (bit % 8);
+    if ((ip.octets[static_cast<std::size_t>(bit / 8)] & mask) != (octet & mask)) return false;
+  }
+  return true;
+}
+
 std::optional<IpPrefix> parse_prefix(std::string_view text) {
   std::size_t slash = text.find('/');
   if (slash == std::string_view::npos) return std::nullopt;

@@ -18,6 +18,8 @@ struct Ip {
   /// In network order: 4 or 16.
   Bytes bytes() const;
   bool is_zero() const { return *this == Ip{v6, {}}; }
+  /// fe80::/10: good on one link only, as routers announce themselves. IPv6.
+  bool is_link_local() const { return v6 && octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80; }
   friend auto operator<=>(const Ip&, const Ip&) = default;
 };
 
@@ -31,7 +33,16 @@ struct IpPrefix {
   int bits = 0;
 
   std::string to_string() const;
+  /// Whether `bits` leave a number that is no host's: the network itself (all zeros; with IPv6 the
+  /// routers' anycast address, RFC 4291 2.6.1), or IPv4's broadcast (all ones). Networks of one or
+  /// two addresses have none (RFC 3021, RFC 6164).
+  bool is_network() const { return host_bits_are(0x00); }
+  bool is_broadcast() const { return !ip.v6 && host_bits_are(0xff); }
   friend auto operator<=>(const IpPrefix&, const IpPrefix&) = default;
+
+ private:
+  /// Whether every bit behind the network's is as in `octet`, all zeros or all ones.
+  bool host_bits_are(int octet) const;
 };
 
 /// Fails on a length that the family does not have, and on no length.

@@ -242,10 +242,11 @@ void NetworkSetup::route(const Managed& managed) {
     gateways.push_back(*managed.lease->gateway);
   }
   for (const Ip& gateway : gateways) {
-    bool reachable = std::ranges::any_of(managed.addresses,
-                                         [&](const IpPrefix& own) { return holds(own, gateway); });
-    if (!reachable) continue;
-    if (auto routed = kernel_->set_default_route(managed.link, gateway); !routed) {
+    if (!reaches(managed.addresses, gateway)) continue;
+    auto routed = kernel_->set_default_route(managed.link, gateway);
+    if (routed) {
+      log_.info("default route", LogField("gateway", gateway.to_string()));
+    } else {
       log_.warn("no route", LogField("error", routed.error().to_string()));
     }
   }

@@ -29,6 +29,11 @@ void make_busy(Options& options) {
   options.log_store = {.segment_bytes = 1024, .wal_pages = 60};
 }
 
+void make_busy_on_trial(Options& options) {
+  make_busy(options);
+  options.log_store.keep_format = true;
+}
+
 /// What must be the same after a restart.
 struct State {
   Revision revision = 0;
@@ -100,7 +105,9 @@ class Experiment {
  public:
   explicit Experiment(const PowerOptions& options)
       : options_(options),
-        cluster_(options.seed, {.size = options.members, .change = make_busy, .start = false}),
+        cluster_(options.seed, {.size = options.members,
+                                .change = options.old_format ? make_busy_on_trial : make_busy,
+                                .start = false}),
         chance_(options.seed) {}
 
   PowerResult run() {
@@ -304,10 +311,11 @@ PowerResult cut_power_everywhere(const PowerOptions& options) {
 std::string to_text(const PowerOptions& options, const PowerResult& result) {
   const auto& by = result.cuts_by_loss;
   return std::format(
-      "{} member{}, {} steps: {} operations of the disk, {} power cuts (losing everything {}, a "
+      "{} member{}, {} steps{}: {} operations of the disk, {} power cuts (losing everything {}, a "
       "tail {}, some {}, torn {}, flipped {}; {} of them a second one while starting again): {}",
-      options.members, options.members == 1 ? "" : "s", options.steps, result.operations,
-      result.cuts, by[0], by[1], by[2], by[3], by[4], result.cuts_while_starting,
+      options.members, options.members == 1 ? "" : "s", options.steps,
+      options.old_format ? " of the release before" : "", result.operations, result.cuts, by[0],
+      by[1], by[2], by[3], by[4], result.cuts_while_starting,
       result.violations.empty() ? "good" : "VIOLATIONS");
 }
 

@@ -21,6 +21,7 @@ struct PowerOptions {
   std::size_t steps = 32;      // of the load
   std::size_t stride = 1;      // every so many operations of the disks, all of them
   bool every_loss = true;      // else the kinds of loss take turns
+  bool old_format = false;     // the load writes raft.db in format 1; what starts again moves it
   bool syncs_ignored = false;  // a mistake to be noticed
 };
 

@@ -20,6 +20,13 @@ TEST(PowerCuts, at_every_operation_of_one_member) {
   EXPECT_GT(result.cuts_while_starting, 50U);
 }
 
+TEST(PowerCuts, while_the_log_of_the_release_before_is_taken_over) {
+  const PowerResult result =
+      run({.members = 1, .stride = 3, .every_loss = false, .old_format = true});
+  EXPECT_GT(result.cuts, 50U);
+  EXPECT_GT(result.cuts_while_starting, 5U);
+}
+
 /// All of them take minutes: `tools/sim power`.
 TEST(PowerCuts, at_some_operations_of_three_members) {
   const PowerResult result = run({.members = 3, .stride = 7, .every_loss = false});

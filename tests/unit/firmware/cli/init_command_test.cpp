@@ -84,7 +84,9 @@ TEST(InitIni, of_a_board_that_joins_is_what_it_accepts) {
 }
 
 TEST(InitIni, writes_v6_addresses_in_brackets_where_a_port_follows) {
-  const std::string text = board_ini(plan_at("fd00::1/64,fd00::2/64,fd00::3/64", 3), 0);
+  ClusterPlan plan = plan_at("fd00::1/64,fd00::2/64,fd00::3/64", 3);
+  plan.gateway = "fe80::1";
+  const std::string text = board_ini(plan, 0);
   EXPECT_NE(text.find("address = fd00::1/64\n"), std::string::npos);
   EXPECT_NE(text.find("board-2=https://[fd00::2]:2380"), std::string::npos);
   EXPECT_NE(text.find("listen = [fd00::1]:6443\n"), std::string::npos);

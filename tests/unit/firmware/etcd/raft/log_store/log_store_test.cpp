@@ -4,7 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
+#include "platform/linux/log_vfs.h"
+#include "platform/linux/sector_file.h"
 #include "platform/sqlite/database.h"
 
 namespace tripod::etcd::raft {
@@ -13,11 +16,14 @@ namespace {
 class LogStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = "/tmp/tripod_raft_XXXXXX";
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
+    folder_ = new_folder("/tmp");
+    ASSERT_FALSE(folder_.empty());
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
+  static std::string new_folder(const std::string& below) {
+    std::string name = below + "/tripod_raft_XXXXXX";
+    return mkdtemp(name.data()) != nullptr ? name : "";
+  }
   std::string path() const { return folder_ + "/raft.db"; }
   Result<LogStore> open() { return LogStore::open(path(), "", {0xc1, {0xa1}}, small); }
   std::size_t wal_bytes() const { return std::filesystem::file_size(path() + "-wal"); }
@@ -212,6 +218,31 @@ TEST_F(LogStoreTest, a_segment_is_given_back_without_writing_it) {
   ASSERT_TRUE(store->append(batch));
   EXPECT_GT(*store->free_bytes(), std::int64_t{large} * 3 / 4);
   EXPECT_LT(wal_bytes() - before, large / 20);
+}
+
+/// What the WAL grows to is what its VFS reserves, or each round would allocate blocks under sync.
+TEST_F(LogStoreTest, with_its_usual_sizes_the_wal_stays_in_what_is_reserved_for_it) {
+  // Not under /tmp, which may be a file system in memory, without sectors.
+  std::filesystem::remove_all(std::exchange(folder_, new_folder(std::filesystem::current_path())));
+  const std::string file = path();
+  const linux_os::LogVfs vfs;
+  if (!linux_os::SectorFile::open(file + "-wal", 0)) GTEST_SKIP() << "no direct I/O here";
+  auto store = LogStore::open(file, "", {0xc1, {0xa1}}, LogStoreOptions());
+  ASSERT_TRUE(store) << store.error().to_string();
+  ASSERT_TRUE(store->found({{}, {{0xa1}}, {}}));
+  std::uint64_t largest = 0;
+  std::uint64_t written = 0;
+  for (std::uint64_t index = 1; written < 3 * linux_os::LogVfs::reserved_bytes; index += 2) {
+    PersistBatch batch;  // as much as a transaction holds
+    for (std::uint64_t i = index; i < index + 2; ++i) {
+      batch.entries.push_back(entry(i, 1, std::string(19 * mib / 10, 'e')));
+      written += batch.entries.back().view().size();
+    }
+    if (index > 8) batch.compact = LogIndex{index - 8};
+    ASSERT_TRUE(store->append(batch));
+    largest = std::max(largest, std::filesystem::file_size(file + "-wal"));
+  }
+  EXPECT_EQ(largest, linux_os::LogVfs::reserved_bytes);
 }
 
 TEST_F(LogStoreTest, a_file_of_format_1_is_taken_over) {
