@@ -19,6 +19,7 @@
 #include "firmware/cli/snapshot_command.h"
 #include "firmware/cli/update_command.h"
 #include "firmware/cli/version.h"
+#include "firmware/node/board_settings.h"
 #include "firmware/node/config.h"
 #include "firmware/node/credentials.h"
 #include "firmware/node/node.h"
@@ -133,8 +134,11 @@ int check_config(std::span<const std::string> arguments) {
   auto machine = linux_os::Machine::create(LogLevel::error);
   auto config = read_config(*machine, rest[0], std::span(rest).subspan(1));
   if (!config) return complain(config.error().message);
+  ini::Problems problems;
+  if (auto network = node::check_board_network(config->values); !network) {
+    problems.add(network.error().message);
+  }
   if (!no_files) {
-    ini::Problems problems;
     auto credentials = node::load_credentials(*config, machine->world(), false);
     if (!credentials) problems.add(credentials.error().message);
     auto authorities = node::Authorities::load(*config, machine->world());
@@ -145,8 +149,8 @@ int check_config(std::span<const std::string> arguments) {
       problems.add(std::format("{}: {}: no such file; expected a readable PEM file",
                                config->values.where("node", key), named));
     }
-    if (problems.any()) return complain(problems.text());
   }
+  if (problems.any()) return complain(problems.text());
   print(stdout, std::format("{}: ok\n", rest[0]));
   return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/pki_command.h"
+#include "firmware/node/board_settings.h"
 #include "firmware/node/config.h"
 #include "firmware/node/provisioning/certificates.h"
 #include "platform/boards/net/network_plan.h"
@@ -45,11 +46,6 @@ Result<PlannedBoard> parse_cidr(std::string_view text) {
                       .prefix_length = static_cast<unsigned>(prefix->bits)};
 }
 
-/// As the board itself will read its address: it must be a host's.
-Result<boards::NetworkPlan> network_of(const PlannedBoard& board) {
-  return boards::parse_network({std::format("{}/{}", board.ip, board.prefix_length)}, "");
-}
-
 /// 192.168.1.11 and 2 -> 192.168.1.13. The last number must not run over.
 Result<std::string> later_address(const std::string& ip, unsigned steps) {
   const std::size_t dot = ip.rfind('.');
@@ -60,18 +56,6 @@ Result<std::string> later_address(const std::string& ip, unsigned steps) {
                                                 ip, steps));
   }
   return std::format("{}.{}", ip.substr(0, dot), *last + steps);
-}
-
-/// Of a typing mistake that would leave the boards without a way out.
-Result<> check_gateway(const std::string& gateway, const std::vector<PlannedBoard>& boards) {
-  if (gateway.empty()) return {};
-  for (const PlannedBoard& board : boards) {
-    auto network = network_of(board);
-    if (!network) return std::unexpected(network.error());
-    auto good = boards::parse_gateways({gateway}, *network);
-    if (!good) return wrap(std::format("--gateway of {}", board.name), good.error());
-  }
-  return {};
 }
 
 std::string section_board(const ClusterPlan& plan, const PlannedBoard& board) {
@@ -274,7 +258,10 @@ Result<std::vector<PlannedBoard>> plan_boards(std::string_view addresses, std::s
                             boards.size(), count == 0 ? boards_max : count));
   }
   for (std::size_t i = 0; i < boards.size(); ++i) {
-    if (auto good = network_of(boards[i]); !good) return std::unexpected(good.error());
+    const std::string text = std::format("{}/{}", boards[i].ip, boards[i].prefix_length);
+    if (auto good = boards::check_host(*boards::parse_prefix(text)); !good) {
+      return std::unexpected(good.error());
+    }
     boards[i].name = std::format("board-{}", i + 1);
   }
   return boards;
@@ -311,11 +298,11 @@ std::string board_ini(const ClusterPlan& plan, std::size_t index) {
 }
 
 Result<> check_plan(const ClusterPlan& plan) {
-  if (auto good = check_gateway(plan.gateway, plan.boards); !good) return good;
   for (std::size_t i = 0; i < plan.boards.size(); ++i) {
     const std::string file = std::format("tripod.ini of {}", plan.boards[i].name);
     auto config = node::load_config(board_ini(plan, i), file, {});
     if (!config) return std::unexpected(config.error());
+    if (auto good = node::check_board_network(config->values); !good) return good;
   }
   return {};
 }

@@ -77,9 +77,10 @@ bool any_plain(const etcd::RemoteOptions& options) {
   return std::ranges::any_of(options.endpoints, [](const auto& each) { return !each.tls; });
 }
 
-/// A port of TLS closes a connection that speaks plainly, without a word.
+/// A port of TLS closes a connection that speaks plainly, without a word. (The status of a call
+/// keeps no more of the error than its text.)
 std::unexpected<Error> not_answered(Error error, bool plain) {
-  if (plain && error == ErrorCode::unavailable) {
+  if (plain && error.message.contains("closed the connection")) {
     error.message +=
         "; it was asked over http://, and a member with certificates answers https:// only";
   }

@@ -74,6 +74,7 @@ class Connections {
     return to(config.host, config.port,
               config.tls_server_name.empty() ? config.host : config.tls_server_name);
   }
+  const std::string& server() const { return access_.config.server; }
   Task<void> drain() {
     for (http::NetworkTransport& each : transports_) co_await each.drain();
   }
@@ -97,13 +98,14 @@ Result<os::Address> parse_board(const std::string& text) {
 }
 
 /// Every API server that the cluster publishes.
-Task<Result<std::vector<os::Address>>> discover(http::Transport* server, os::Clock* clock) {
+Task<Result<std::vector<os::Address>>> discover(http::Transport* server, std::string whom,
+                                                os::Clock* clock) {
   http::RequestHead head{.method = "GET", .path = std::string(endpoints_path)};
   auto answer = co_await async::with_timeout(
       *clock, ask_timeout, http::fetch(*server, std::move(head), {}, answer_bytes_max));
   if (!answer) {
     co_return fail(answer.error().code,
-                   std::format("asking which boards there are: {}; name them by --boards",
+                   std::format("asking {} which boards there are: {}; name them by --boards", whom,
                                answer.error().message));
   }
   auto document = json::parse(answer->body);
@@ -131,7 +133,9 @@ Task<Result<std::vector<os::Address>>> discover(http::Transport* server, os::Clo
 
 Task<Result<std::vector<os::Address>>> choose_boards(linux_os::Machine* machine,
                                                      Connections* connections, std::string given) {
-  if (given.empty()) co_return co_await discover(&connections->to_server(), &machine->loop());
+  if (given.empty()) {
+    co_return co_await discover(&connections->to_server(), connections->server(), &machine->loop());
+  }
   std::vector<os::Address> boards;
   for (const std::string& text : ini::split_list(given)) {
     auto address = parse_board(text);
@@ -164,15 +168,15 @@ Task<Result<std::string>> work(linux_os::Machine* machine, Connections* connecti
     co_return "";
   }
   const auto found = co_await rollout.statuses();
-  std::size_t silent = 0;
+  std::size_t unknown = 0;
   for (std::size_t i = 0; i < found.size(); ++i) {
-    if (!found[i]) ++silent;
+    if (!found[i]) ++unknown;
     say(found[i] ? update::describe(*found[i])
                  : std::format("{}: {}", (*boards)[i].to_string(), found[i].error().message));
   }
-  if (silent == 0) co_return "";
+  if (unknown == 0) co_return "";
   co_return fail(ErrorCode::unavailable,
-                 std::format("{} of {} boards did not say how they are", silent, found.size()));
+                 std::format("{} of {} boards did not say how they are", unknown, found.size()));
 }
 
 Task<void> work_and_stop(linux_os::Machine* machine, Connections* connections, std::string given,

@@ -9,25 +9,19 @@
 #include "firmware/controllers/nodes/node_lifecycle.h"
 #include "firmware/controllers/workloads/deployment/deployment.h"
 #include "firmware/controllers/workloads/replica_set.h"
+#include "firmware/election/component.h"
 
 namespace tripod::controllers {
 namespace {
 
-kube::Client::Options client_options(const Config& config, std::string user_agent) {
-  kube::Client::Options options;
-  options.user_agent = std::move(user_agent);
-  options.requests_per_second = config.requests_per_second;
-  options.burst = config.burst;
-  return options;
-}
-
-election::Config election_config(const Config& config, os::World& world) {
-  election::Config election = config.leader_election;
-  if (election.resource_name.empty()) election.resource_name = "kube-controller-manager";
-  if (election.identity.empty()) {
-    election.identity = election::make_identity(world.board.hostname(), world.entropy);
-  }
-  return election;
+election::ComponentOptions component_options(const Config& config, const os::World& world) {
+  return {.name = "kube-controller-manager",
+          .user_agent = "tripod/controller-manager",
+          .event_source = "kube-controller-manager",
+          .event_host = world.board.hostname(),
+          .leader_election = config.leader_election,
+          .requests_per_second = config.requests_per_second,
+          .burst = config.burst};
 }
 
 }  // namespace
@@ -95,22 +89,11 @@ struct ControllerManager::Parts final : election::Elected {
         config(std::move(config_)),
         metrics(metrics_),
         logger(world_.log, "controllers"),
-        election_client(transport, world_.clock, client_options(config, "tripod/leader-election")),
-        client(transport, world_.clock, work_options()),
-        event_client(transport, world_.clock, client_options(config, "tripod/controller-manager")),
-        events(event_client, logger.named("events"), "kube-controller-manager",
-               world_.board.hostname()),
-        elector(election_client, world_.entropy, logger.named("election"),
-                election_config(config, world_)) {}
-
-  kube::Client::Options work_options() {
-    kube::Client::Options options = client_options(config, "tripod/controller-manager");
-    options.may_write = [this] { return elector.may_write(); };
-    return options;
-  }
+        component(transport, world_, logger, component_options(config, world_)) {}
 
   Task<void> lead() override {
-    Session session({client, events, world.entropy, logger, metrics}, config);
+    Session session({component.client(), component.events(), world.entropy, logger, metrics},
+                    config);
     co_await session.run();
   }
 
@@ -118,11 +101,7 @@ struct ControllerManager::Parts final : election::Elected {
   Config config;
   metrics::Registry* metrics;
   Logger logger;
-  kube::Client election_client;
-  kube::Client client;
-  kube::Client event_client;
-  kube::EventRecorder events;
-  election::Elector elector;
+  election::Component component;
 };
 
 ControllerManager::ControllerManager(http::Transport& transport, os::World& world, Config config,
@@ -132,16 +111,11 @@ ControllerManager::ControllerManager(http::Transport& transport, os::World& worl
 ControllerManager::~ControllerManager() = default;
 
 const election::Elector& ControllerManager::elector() const {
-  return parts_->elector;
+  return parts_->component.elector();
 }
 
 Task<void> ControllerManager::run() {
-  async::ScopeCore& outer = co_await async::current_scope();
-  Scope recording(outer.executor());
-  recording.spawn(parts_->events.run());
-  co_await parts_->elector.run(*parts_, &parts_->events);
-  recording.cancel();
-  co_await recording.join();
+  return parts_->component.run(*parts_);
 }
 
 }  // namespace tripod::controllers

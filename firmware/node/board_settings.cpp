@@ -40,13 +40,17 @@ class BoardReader {
 
  private:
   void read_network() {
-    auto network =
-        boards::parse_network(values_.list("board", "address"), values_.text("board", "interface"));
-    if (!network) return wrong("address", network.error().message);
-    auto gateways = boards::parse_gateways(values_.list("board", "gateway"), *network);
-    if (!gateways) return wrong("gateway", gateways.error().message);
-    settings_.network = std::move(*network);
-    settings_.network.gateways = std::move(*gateways);
+    const auto addresses = values_.list("board", "address");
+    const std::string& interface = values_.text("board", "interface");
+    auto network = boards::parse_network(addresses, interface, values_.list("board", "gateway"));
+    if (network) {
+      settings_.network = std::move(*network);
+    } else if (!boards::parse_network(addresses, "", {})) {
+      wrong("address", network.error().message);
+    } else {
+      const bool good = boards::parse_network(addresses, interface, {}).has_value();
+      wrong(good ? "gateway" : "interface", network.error().message);
+    }
   }
 
   void wrong(std::string_view key, std::string_view what) {
@@ -114,6 +118,23 @@ class BoardReader {
 
 Result<BoardSettings> read_board_settings(const ini::Values& values) {
   return BoardReader(values).read();
+}
+
+Result<> check_board_network(const ini::Values& values) {
+  auto settings = read_board_settings(values);
+  if (!settings) return std::unexpected(settings.error());
+  ini::Problems problems;
+  const auto wrong = [&](std::string_view key, const Error& error) {
+    problems.add(std::format("{}: {}", values.where("board", key), error.message));
+  };
+  for (const boards::InterfacePlan& each : settings->network.interfaces) {
+    for (const boards::IpPrefix& address : each.addresses) {
+      if (auto good = boards::check_host(address); !good) wrong("address", good.error());
+    }
+  }
+  if (auto good = boards::check_gateways(settings->network); !good) wrong("gateway", good.error());
+  if (problems.any()) return problems.error();
+  return {};
 }
 
 Result<std::uint64_t> parse_memory(std::string_view text) {

@@ -1,5 +1,6 @@
 #include "firmware/scheduler/scheduler.h"
 
+#include "firmware/election/component.h"
 #include "firmware/kube/client/informer.h"
 #include "firmware/scheduler/place.h"
 #include "firmware/scheduler/queue.h"
@@ -11,21 +12,14 @@ namespace {
 using kube::EventType;
 namespace resources = kube::resources;
 
-kube::Client::Options client_options(const Config& config, std::string user_agent) {
-  kube::Client::Options options;
-  options.user_agent = std::move(user_agent);
-  options.requests_per_second = config.requests_per_second;
-  options.burst = config.burst;
-  return options;
-}
-
-election::Config election_config(const Config& config, os::World& world) {
-  election::Config election = config.leader_election;
-  if (election.resource_name.empty()) election.resource_name = "kube-scheduler";
-  if (election.identity.empty()) {
-    election.identity = election::make_identity(world.board.hostname(), world.entropy);
-  }
-  return election;
+election::ComponentOptions component_options(const Config& config) {
+  return {.name = "kube-scheduler",
+          .user_agent = "tripod/scheduler",
+          .event_source = config.scheduler_name,
+          .event_host = {},
+          .leader_election = config.leader_election,
+          .requests_per_second = config.requests_per_second,
+          .burst = config.burst};
 }
 
 bool is_gated(const json::Value& pod) {
@@ -40,12 +34,7 @@ struct Scheduler::Parts final : election::Elected {
       : world(world_),
         config(std::move(config_)),
         logger(world_.log, "scheduler"),
-        election_client(transport, world_.clock, client_options(config, "tripod/leader-election")),
-        client(transport, world_.clock, work_options()),
-        event_client(transport, world_.clock, client_options(config, "tripod/scheduler")),
-        events(event_client, logger.named("events"), config.scheduler_name),
-        elector(election_client, world_.entropy, logger.named("election"),
-                election_config(config, world_)) {
+        component(transport, world_, logger, component_options(config)) {
     if (!metrics_) return;
     for (const char* result : {"scheduled", "unschedulable", "error"}) {
       attempts[result] =
@@ -60,11 +49,6 @@ struct Scheduler::Parts final : election::Elected {
     }
   }
 
-  kube::Client::Options work_options() {
-    kube::Client::Options options = client_options(config, "tripod/scheduler");
-    options.may_write = [this] { return elector.may_write(); };
-    return options;
-  }
   void count(const std::string& result) {
     if (auto found = attempts.find(result); found != attempts.end()) found->second->add();
   }
@@ -74,11 +58,7 @@ struct Scheduler::Parts final : election::Elected {
   os::World& world;
   Config config;
   Logger logger;
-  kube::Client election_client;
-  kube::Client client;
-  kube::Client event_client;
-  kube::EventRecorder events;
-  election::Elector elector;
+  election::Component component;
   std::map<std::string, metrics::Counter*> attempts;
   std::map<std::string, metrics::Gauge*> pending;
 };
@@ -89,9 +69,9 @@ class Scheduler::Session {
   explicit Session(Parts& parts)
       : parts_(parts),
         nodes_informer_(
-            parts.client, parts.world.entropy, parts.logger, resources::nodes,
+            parts.component.client(), parts.world.entropy, parts.logger, resources::nodes,
             {.ns = {}, .label_selector = {}, .field_selector = {}, .prune = prune_node}),
-        pods_informer_(parts.client, parts.world.entropy, parts.logger, resources::pods,
+        pods_informer_(parts.component.client(), parts.world.entropy, parts.logger, resources::pods,
                        {.ns = {}, .label_selector = {}, .field_selector = {}, .prune = prune_pod}) {
     nodes_informer_.store().add_handler([this](const kube::Change& change) { on_node(change); });
     pods_informer_.store().add_handler([this](const kube::Change& change) { on_pod(change); });
@@ -258,16 +238,16 @@ void Scheduler::Session::attempt(Scope& scope, const std::string& key) {
 
 Task<void> Scheduler::Session::bind(kube::ObjectPtr pod, std::string node) {
   const std::string key = kube::key_of(*pod);
-  auto bound = co_await parts_.client.bind(std::string(kube::namespace_of(*pod)),
-                                           std::string(kube::name_of(*pod)),
-                                           std::string(kube::uid_of(*pod)), node);
+  auto bound = co_await parts_.component.client().bind(std::string(kube::namespace_of(*pod)),
+                                                       std::string(kube::name_of(*pod)),
+                                                       std::string(kube::uid_of(*pod)), node);
   --binding_;
   changed_.notify();
   if (bound) {
     parts_.count("scheduled");
     queue_.done(key);
-    parts_.events.record(resources::pods, *pod, EventType::normal, "Scheduled",
-                         std::format("Successfully assigned {} to {}", key, node));
+    parts_.component.events().record(resources::pods, *pod, EventType::normal, "Scheduled",
+                                     std::format("Successfully assigned {} to {}", key, node));
     co_return;
   }
   parts_.count("error");
@@ -276,12 +256,13 @@ Task<void> Scheduler::Session::bind(kube::ObjectPtr pod, std::string node) {
   queue_.report_failure(key, now());
   if (bound.error().no_answer() || bound.error().is_conflict() || bound.error().is_not_found())
     co_return;
-  parts_.events.record(resources::pods, *pod, EventType::warning, "FailedScheduling",
-                       std::format("binding rejected: {}", bound.error().message));
+  parts_.component.events().record(resources::pods, *pod, EventType::warning, "FailedScheduling",
+                                   std::format("binding rejected: {}", bound.error().message));
 }
 
 Task<void> Scheduler::Session::refuse(kube::ObjectPtr pod, std::string message) {
-  parts_.events.record(resources::pods, *pod, EventType::warning, "FailedScheduling", message);
+  parts_.component.events().record(resources::pods, *pod, EventType::warning, "FailedScheduling",
+                                   message);
   const json::Value* known = kube::condition(*pod, "PodScheduled");
   if (known && json::get_string(*known, "status") == "False" &&
       json::get_string(*known, "message") == message)
@@ -299,7 +280,7 @@ Task<void> Scheduler::Session::refuse(kube::ObjectPtr pod, std::string message) 
   json::Value body = json::Object();
   json::set(body, {"metadata", "uid"}, json::Value(kube::uid_of(*pod)));
   json::ensure_array(body, {"status", "conditions"}).push_back(std::move(condition));
-  auto patched = co_await parts_.client.patch(
+  auto patched = co_await parts_.component.client().patch(
       resources::pods, std::string(kube::namespace_of(*pod)), std::string(kube::name_of(*pod)),
       kube::PatchType::strategic, std::move(body), "status");
   if (patched) pods_informer_.observe_written(std::move(*patched));
@@ -319,16 +300,11 @@ Scheduler::Scheduler(http::Transport& transport, os::World& world, Config config
 Scheduler::~Scheduler() = default;
 
 const election::Elector& Scheduler::elector() const {
-  return parts_->elector;
+  return parts_->component.elector();
 }
 
 Task<void> Scheduler::run() {
-  async::ScopeCore& outer = co_await async::current_scope();
-  Scope recording(outer.executor());
-  recording.spawn(parts_->events.run());
-  co_await parts_->elector.run(*parts_, &parts_->events);
-  recording.cancel();
-  co_await recording.join();
+  return parts_->component.run(*parts_);
 }
 
 }  // namespace tripod::scheduler

@@ -158,9 +158,21 @@ Task<Result<>> Rollout::ask_all() {
   co_return Result<>{};
 }
 
+Task<void> Rollout::ask_into(http::Transport* transport, Result<BoardStatus>* out) {
+  *out = co_await ask(transport);
+}
+
 Task<std::vector<Result<BoardStatus>>> Rollout::statuses() {
-  std::vector<Result<BoardStatus>> out;
-  for (const Known& known : known_) out.push_back(co_await ask(known.board.transport));
+  std::vector<Result<BoardStatus>> out(known_.size(), fail(ErrorCode::cancelled, "interrupted"));
+  async::ScopeCore& outer = co_await async::current_scope();
+  Scope scope(outer.executor());
+  {
+    async::detail::CancelLink link(outer, scope);
+    for (std::size_t i = 0; i < known_.size(); ++i) {
+      scope.spawn(ask_into(known_[i].board.transport, &out[i]));
+    }
+    co_await scope.join();
+  }
   co_return out;
 }
 

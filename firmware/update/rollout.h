@@ -57,7 +57,7 @@ class Rollout {
 
   /// Fails with what is wrong with the file, or the first board that does not come to run it.
   Task<Result<>> run();
-  /// In the boards' order; of one that does not answer, why.
+  /// In the boards' order, of all that were asked at once; of one that does not say, why.
   Task<std::vector<Result<BoardStatus>>> statuses();
 
  private:
@@ -67,6 +67,7 @@ class Rollout {
   };
 
   Task<Result<BoardStatus>> ask(http::Transport* transport);
+  Task<void> ask_into(http::Transport* transport, Result<BoardStatus>* out);
   Task<Result<>> ask_all();
   Task<Result<>> update(Known* known);
   Task<Result<>> send(http::Transport* transport);

@@ -68,13 +68,13 @@ def test_boards_that_cannot_be_planned(t):
     for words, said in (
             (["--address", "192.168.1.11"], '--address: "192.168.1.11": expected an address with its prefix'),
             (["--address", "192.168.1.11/24", "--gateway", "192.168.1.12"],
-             '--gateway of board-2: "192.168.1.12": that is the board itself'),
+             '[board] gateway = "192.168.1.12": "192.168.1.12": that is the board itself'),
             (["--address", "192.168.1.11/24", "--gateway", "192.168.2.1"],
-             '--gateway of board-1: "192.168.2.1": expected an address in a network of the board\'s: 192.168.1.11/24'),
-            (["--address", "192.168.1.0/24"], '--address: "192.168.1.0/24": that is the number of the network'),
-            (["--address", "192.168.1.13/28"], '--address: "192.168.1.15/28": that is the broadcast address'),
+             '"192.168.2.1": expected an address in a network of the board\'s: 192.168.1.11/24'),
+            (["--address", "192.168.1.0/24"], '--address: "192.168.1.0/24": that is the network\'s own address'),
+            (["--address", "192.168.1.13/28"], '--address: "192.168.1.15/28": that is the network\'s broadcast address'),
             (["--address", "192.168.1.11/24", "--gateway", "router"],
-             '--gateway of board-1: "router": expected an IP address')):
+             'gateway = "router": "router": expected an IP address')):
         done = tripod(t, "init", "--dir", t.folder / "planned", "--boards", "3", *words)
         assert done.code != 0 and said in done.err, done
         assert not (t.folder / "planned").exists(), words
@@ -86,12 +86,22 @@ def test_boards_that_cannot_be_planned(t):
     assert done.code != 0 and 'tripod.ini of board-1' in done.err and '"router": expected an IP address' in done.err, done
     for words, said in ((["--board", "Board_4=192.168.1.14/24"], "expected a name of letters, digits"),
                         (["--board", "board-4=192.168.1.14/24", "--gateway", "router"],
-                         '--gateway of board-4: "router": expected an IP address'),
+                         'gateway = "router": "router": expected an IP address'),
                         (["--gateway", "192.168.1.1"], "--gateway: expected beside --board only")):
         done = tripod(t, "token", "create", *words)
         assert done.code != 0 and said in done.err, done
     done = tripod(t, "token", "create", "--board", "board-4=192.168.1.14")
     assert done.code != 0 and '--board: "192.168.1.14": expected an address with its prefix' in done.err, done
+
+
+def test_a_network_that_cannot_work_is_named(t):
+    for gateway, said in (("192.168.2.1", "expected an address in a network of the board's: 192.168.1.14/24"),
+                          ("fe80::1", "expected an IPv6 address for the board as well")):
+        path = changed(t, "network.ini", board__address="192.168.1.14/24", board__gateway=gateway)
+        done = tripod(t, "check-config", path)
+        assert done.code == 1 and "[board] gateway" in done.err and said in done.err, done
+    assert tripod(t, "check-config", changed(t, "network.ini", board__address="192.168.1.14/24, fd00::14/64",
+                                             board__gateway="192.168.1.1, fe80::1")).code == 0
 
 
 def test_help(t):

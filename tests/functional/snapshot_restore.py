@@ -84,6 +84,8 @@ def test_what_is_wrong_is_said(t):
     assert "--cacert" in refusal(t, "save", t.folder / "x.db", "--endpoints", t.cluster.board(1).client_url)
     plain = t.cluster.board(1).client_url.replace("https://", "http://")
     assert "answers https:// only" in refusal(t, "save", t.folder / "x.db", "--endpoints", plain)
+    nobody = refusal(t, "save", t.folder / "x.db", "--endpoints", plain.replace(":2379", ":1"))
+    assert "connection refused" in nobody and "https://" not in nobody, nobody
     assert "expected simple, json or table" in refusal(t, "status", path, "-w", "yaml")
     changed = t.folder / "changed.db"
     content = bytearray(path.read_bytes())

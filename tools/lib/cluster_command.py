@@ -195,23 +195,23 @@ def status(options):
 
 
 def leaders(cluster):
-    """{name of a board: what it leads}, as the member of etcd and the Leases say."""
+    """{name of a board or store: what it leads}, as the members of etcd and the Leases say."""
     found = collections.defaultdict(list)
     running = live(cluster.boards)
-    for board in running:
-        if not cluster.stores and board.leads_etcd():
-            found[board.name].append("etcd")
+    for member in live(cluster.members):
+        if member.leads_etcd():
+            found[member.name].append("etcd")
     for board in running:
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
-            status, body = board.get(LEASES_PATH)
-            if status != 200:
+            answered, body = board.get(LEASES_PATH)
+            if answered != 200:
                 continue
             for lease in json.loads(body)["items"]:
                 holder, name = lease["spec"].get("holderIdentity") or "", lease["metadata"]["name"]
                 if name in ELECTED:
                     found[holder.partition("_")[0]].append(name.removeprefix("kube-"))
             break
-    return {board.name: found[board.name] for board in running}
+    return {process.name: found[process.name] for process in live([*cluster.boards, *cluster.stores])}
 
 
 def is_paused(pid):

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import board_rows
 import image_command
-from tripod_cluster import (API_PORT, BALANCER_PORT, CLIENT_PORT, ROOT, ClusterError, Process, free_subnet, program,
-                            render_ini, wait_for)
+from tripod_cluster import (API_PORT, BALANCER_PORT, CLIENT_PORT, ROOT, ClusterError, Process, free_subnet, https_get,
+                            program, render_ini, wait_for)
 
 HERE = Path(__file__).resolve().parent
 SEGMENT = "10.77.0."
@@ -203,13 +203,8 @@ class EmulatedBoard(Process):
         return json.loads(self.statistics_file.read_text())
 
     def get(self, path, port=API_PORT, timeout=5.0):
-        connection = http.client.HTTPSConnection(self.address, port, timeout=timeout, context=self.cluster.tls())
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
-        finally:
-            connection.close()
+        """(status, body) of an HTTPS GET with the admin's certificate."""
+        return https_get(self.address, port, path, self.cluster.tls(), timeout)
 
     def ready(self):
         try:

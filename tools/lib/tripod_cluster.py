@@ -156,7 +156,36 @@ class Process:
         return "(no log)"
 
 
-class Board(Process):
+def https_get(address, port, path, context, timeout):
+    """(status, body)"""
+    connection = http.client.HTTPSConnection(address, port, timeout=timeout, context=context)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+class Member(Process):
+    """One whose etcd clients are served at `address`."""
+
+    def health(self, path="/health", timeout=10.0):
+        """(status, body) of what the member of etcd answers over plain HTTP/1.1."""
+        return https_get(self.address, CLIENT_PORT, path, self.cluster.etcd_tls(), timeout)
+
+    def leads_etcd(self):
+        """Whether the member says that it leads; False when it says nothing."""
+        try:
+            return "\netcd_server_is_leader 1" in self.health("/metrics", timeout=3.0)[1]
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def resident_bytes(self):
+        return resident_bytes_of(self.pid())
+
+
+class Board(Member):
     def __init__(self, cluster, number, address):
         self.cluster, self.number, self.address = cluster, number, address
         self.config = cluster.folder / f"board-{number}.ini"
@@ -171,26 +200,9 @@ class Board(Process):
         """As a card that died, for the member of etcd."""
         shutil.rmtree(self.data / "etcd", ignore_errors=True)
 
-    def health(self, path="/health"):
-        """(status, body) of what the member of etcd answers over plain HTTP/1.1."""
-        connection = http.client.HTTPSConnection(self.address, CLIENT_PORT, timeout=10.0,
-                                                 context=self.cluster.etcd_tls())
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
     def get(self, path, port=API_PORT, timeout=2.0):
         """(status, body) of an HTTPS GET with the admin's certificate."""
-        connection = http.client.HTTPSConnection(self.address, port, timeout=timeout, context=self.cluster.tls())
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
-        finally:
-            connection.close()
+        return https_get(self.address, port, path, self.cluster.tls(), timeout)
 
     def metrics(self):
         connection = http.client.HTTPConnection(self.address, METRICS_PORT, timeout=2.0)
@@ -200,24 +212,14 @@ class Board(Process):
         finally:
             connection.close()
 
-    def leads_etcd(self):
-        """Whether its member says that it leads; False when it says nothing."""
-        try:
-            return "\netcd_server_is_leader 1" in self.metrics()
-        except (OSError, http.client.HTTPException):
-            return False
-
     def ready(self):
         try:
             return self.get("/readyz")[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
-    def resident_bytes(self):
-        return resident_bytes_of(self.pid())
 
-
-class Store(Process):
+class Store(Member):
     """A member of an external etcd cluster: real etcd, or a board that is a member only."""
 
     def __init__(self, cluster, number, address):
@@ -253,18 +255,10 @@ class Store(Process):
         return [peer("etcd"), *(f"--{key}={value}" for key, value in flags.items())]
 
     def ready(self):
-        connection = http.client.HTTPSConnection(self.address, CLIENT_PORT, timeout=3.0,
-                                                 context=self.cluster.etcd_tls())
         try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
+            return self.health(timeout=3.0)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
-        finally:
-            connection.close()
-
-    def resident_bytes(self):
-        return resident_bytes_of(self.pid())
 
 
 class Cluster:

@@ -21,6 +21,11 @@ Bytes Ip::bytes() const {
   return out;
 }
 
+bool Ip::is_loopback() const {
+  if (!v6) return octets[0] == 127;
+  return *this == Ip{true, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+}
+
 std::optional<Ip> parse_ip(std::string_view text) {
   Ip ip{.v6 = text.contains(':'), .octets = {}};
   std::string terminated(text);

@@ -18,6 +18,9 @@ struct Ip {
   /// In network order: 4 or 16.
   Bytes bytes() const;
   bool is_zero() const { return *this == Ip{v6, {}}; }
+  bool is_loopback() const;
+  /// Of many, or of nobody yet: multicast, IPv4's class E and broadcast.
+  bool is_multicast() const { return v6 ? octets[0] == 0xff : octets[0] >= 224; }
   /// fe80::/10: good on one link only, as routers announce themselves. IPv6.
   bool is_link_local() const { return v6 && octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80; }
   friend auto operator<=>(const Ip&, const Ip&) = default;

@@ -12,10 +12,6 @@ bool is_interface_name(std::string_view name) {
          name.find_first_of(" /@\t") == std::string_view::npos;
 }
 
-std::string_view number_or_broadcast(const IpPrefix& address) {
-  return address.is_network() ? "number" : "broadcast address";
-}
-
 InterfacePlan& plan_of(NetworkPlan& plan, std::string_view interface) {
   auto found = std::ranges::find(plan.interfaces, interface, &InterfacePlan::interface);
   if (found != plan.interfaces.end()) return *found;
@@ -46,37 +42,45 @@ Result<> add_item(NetworkPlan& plan, std::string_view item, std::string_view int
                             "192.168.1.11/24 or fd00::11/64",
                             item));
   }
-  if (address->is_network() || address->is_broadcast()) {
-    return fail(
-        ErrorCode::invalid,
-        std::format("\"{}\": that is the {} of the network; expected a host's address in it", item,
-                    number_or_broadcast(*address)));
-  }
   own.addresses.push_back(*address);
   return {};
 }
 
-/// A gateway that no address reaches would leave the board without a way out, and nobody told.
+std::unexpected<Error> no_good(const std::string& subject, std::string_view what) {
+  return fail(ErrorCode::invalid, std::format("\"{}\": {}", subject, what));
+}
+
+/// A gateway that no address reaches would leave the board without a way out.
 Result<> check_gateway(const Ip& gateway, const NetworkPlan& plan) {
-  std::string networks;
-  bool reached = plan.has_dhcp();
+  const auto refuse = [&](std::string_view what) { return no_good(gateway.to_string(), what); };
+  if (gateway.is_zero() || gateway.is_loopback() || gateway.is_multicast()) {
+    return refuse("expected a router's address");
+  }
+  std::string networks;  // of its family
+  std::size_t reached = 0;
   for (const InterfacePlan& each : plan.interfaces) {
-    reached = reached || reaches(each.addresses, gateway);
+    if (reaches(each.addresses, gateway)) ++reached;
     for (const IpPrefix& own : each.addresses) {
-      if (own.ip == gateway) return fail(ErrorCode::invalid, "that is the board itself");
-      const IpPrefix there{gateway, own.bits};
-      // The routers' anycast address of IPv6 is a gateway.
-      if (holds(own, gateway) && !gateway.v6 && (there.is_network() || there.is_broadcast())) {
-        return fail(ErrorCode::invalid, std::format("that is the {} of the network; expected a "
-                                                    "host's address in it",
-                                                    number_or_broadcast(there)));
+      if (own.ip == gateway) return refuse("that is the board itself");
+      // The network's own address is a gateway with IPv6: any of its routers.
+      if (!gateway.v6 && holds(own, gateway)) {
+        auto host = check_host({gateway, own.bits});
+        if (!host) return host;
       }
-      networks += (networks.empty() ? "" : ", ") + own.to_string();
+      if (own.ip.v6 == gateway.v6) networks += (networks.empty() ? "" : ", ") + own.to_string();
     }
   }
-  if (reached) return {};
-  return fail(ErrorCode::invalid,
-              std::format("expected an address in a network of the board's: {}", networks));
+  if (gateway.is_link_local() && reached > 1) {
+    return refuse(
+        "a link-local gateway means one link; expected IPv6 on one interface only, or a "
+        "gateway in a network of theirs");
+  }
+  if (reached > 0 || (!gateway.v6 && plan.has_dhcp())) return {};
+  if (networks.empty()) {
+    return refuse(
+        std::format("expected an {} address for the board as well", gateway.v6 ? "IPv6" : "IPv4"));
+  }
+  return refuse(std::format("expected an address in a network of the board's: {}", networks));
 }
 
 }  // namespace
@@ -85,8 +89,8 @@ bool NetworkPlan::has_dhcp() const {
   return std::ranges::any_of(interfaces, &InterfacePlan::dhcp);
 }
 
-Result<NetworkPlan> parse_network(const std::vector<std::string>& items,
-                                  std::string_view interface) {
+Result<NetworkPlan> parse_network(const std::vector<std::string>& items, std::string_view interface,
+                                  const std::vector<std::string>& gateways) {
   NetworkPlan plan;
   if (!interface.empty() && !is_interface_name(interface)) {
     return fail(ErrorCode::invalid,
@@ -96,25 +100,20 @@ Result<NetworkPlan> parse_network(const std::vector<std::string>& items,
     if (auto added = add_item(plan, item, interface); !added) return std::unexpected(added.error());
   }
   if (items.empty()) plan_of(plan, interface).dhcp = true;
-  return plan;
-}
-
-Result<std::vector<Ip>> parse_gateways(const std::vector<std::string>& items,
-                                       const NetworkPlan& plan) {
-  std::vector<Ip> gateways;
-  for (const std::string& text : items) {
-    const auto refuse = [&](std::string_view what) {
-      return fail(ErrorCode::invalid, std::format("\"{}\": {}", text, what));
-    };
+  for (const std::string& text : gateways) {
     auto gateway = parse_ip(text);
-    if (!gateway) return refuse("expected an IP address, as 192.168.1.1");
-    if (std::ranges::contains(gateways, gateway->v6, &Ip::v6)) {
-      return refuse("expected one gateway for IPv4 and one for IPv6");
+    if (!gateway) {
+      return fail(ErrorCode::invalid,
+                  std::format("\"{}\": expected an IP address, as 192.168.1.1", text));
     }
-    if (auto good = check_gateway(*gateway, plan); !good) return refuse(good.error().message);
-    gateways.push_back(*gateway);
+    if (std::ranges::any_of(plan.gateways,
+                            [&](const Ip& other) { return other.v6 == gateway->v6; })) {
+      return fail(ErrorCode::invalid,
+                  std::format("\"{}\": expected one gateway for IPv4 and one for IPv6", text));
+    }
+    plan.gateways.push_back(*gateway);
   }
-  return gateways;
+  return plan;
 }
 
 int choose_link(const NetworkPlan& plan, std::size_t which, const std::vector<Link>& links) {
@@ -147,6 +146,26 @@ bool reaches(const std::vector<IpPrefix>& addresses, const Ip& gateway) {
   return std::ranges::any_of(addresses, [&](const IpPrefix& own) {
     return holds(own, gateway) || (gateway.is_link_local() && own.ip.v6);
   });
+}
+
+Result<> check_host(const IpPrefix& address) {
+  const bool network = address.is_network();
+  if (network || address.is_broadcast()) {
+    return no_good(address.to_string(),
+                   std::format("that is the network's {} address; expected a host's in it",
+                               network ? "own" : "broadcast"));
+  }
+  if (address.ip.is_zero() || address.ip.is_multicast()) {
+    return no_good(address.to_string(), "expected a host's address");
+  }
+  return {};
+}
+
+Result<> check_gateways(const NetworkPlan& plan) {
+  for (const Ip& gateway : plan.gateways) {
+    if (auto good = check_gateway(gateway, plan); !good) return good;
+  }
+  return {};
 }
 
 }  // namespace tripod::boards

@@ -24,16 +24,20 @@ struct NetworkPlan {
 };
 
 /// `items` are "dhcp" or "192.168.1.11/24", each with "@eth1" behind it when it is for another
-/// interface than `interface`. No gateways yet. Messages say what was wrong and what is accepted.
-Result<NetworkPlan> parse_network(const std::vector<std::string>& items,
-                                  std::string_view interface);
-/// The gateways' addresses, each to be reached from an address of the plan; one of DHCP, which the
-/// plan does not know, may reach any.
-Result<std::vector<Ip>> parse_gateways(const std::vector<std::string>& items,
-                                       const NetworkPlan& plan);
+/// interface than `interface`. Messages say what was wrong and what is accepted.
+Result<NetworkPlan> parse_network(const std::vector<std::string>& items, std::string_view interface,
+                                  const std::vector<std::string>& gateways);
 
 /// The plan's interface among those that are there; 0: it is not there (yet).
 int choose_link(const NetworkPlan& plan, std::size_t which, const std::vector<Link>& links);
+
+// What the next two refuse is carried out as far as it goes, for a board should not stay away for
+// it. Whoever writes a plan should be told.
+
+/// Fails on an address that no host can have: its network's own or broadcast, zero, multicast.
+Result<> check_host(const IpPrefix& address);
+/// Fails on a gateway that no address of the plan reaches. An IPv4 one may be where DHCP leads.
+Result<> check_gateways(const NetworkPlan& plan);
 
 bool holds(const IpPrefix& network, const Ip& address);
 /// Whether an interface with these addresses has the gateway for a neighbour: one of its networks

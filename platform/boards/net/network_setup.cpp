@@ -235,20 +235,45 @@ void NetworkSetup::take_lease(std::size_t which) {
   options_.changed();
 }
 
+const NetworkSetup::Managed* NetworkSetup::neighbour_of(const Ip& gateway) const {
+  auto found = std::ranges::find_if(
+      managed_, [&](const Managed& each) { return reaches(each.addresses, gateway); });
+  return found == managed_.end() ? nullptr : &*found;
+}
+
+/// What DHCP says counts where the plan has no gateway of IPv4 that can be reached.
 void NetworkSetup::route(const Managed& managed) {
   std::vector<Ip> gateways = options_.plan.gateways;
-  const bool has_ipv4 = std::ranges::any_of(gateways, [](const Ip& each) { return !each.v6; });
+  const bool has_ipv4 = std::ranges::any_of(
+      gateways, [&](const Ip& each) { return !each.v6 && neighbour_of(each) != nullptr; });
   if (!has_ipv4 && managed.lease && managed.lease->gateway) {
     gateways.push_back(*managed.lease->gateway);
   }
   for (const Ip& gateway : gateways) {
-    if (!reaches(managed.addresses, gateway)) continue;
-    auto routed = kernel_->set_default_route(managed.link, gateway);
-    if (routed) {
-      log_.info("default route", LogField("gateway", gateway.to_string()));
-    } else {
-      log_.warn("no route", LogField("error", routed.error().to_string()));
+    const Managed* over = neighbour_of(gateway);
+    if (over == &managed) {
+      if (auto routed = kernel_->set_default_route(managed.link, gateway); !routed) {
+        log_.warn("no route", LogField("error", routed.error().to_string()));
+        continue;
+      }
     }
+    tell_route(gateway, over);
+  }
+}
+
+void NetworkSetup::tell_route(const Ip& gateway, const Managed* over) {
+  const bool all_there =
+      std::ranges::none_of(managed_, [](const Managed& each) { return each.addresses.empty(); });
+  if (over == nullptr && !all_there) return;  // more addresses are to come
+  const int link = over == nullptr ? 0 : over->link;
+  const auto [known, fresh] = routes_.try_emplace(gateway, link);
+  if (!fresh && std::exchange(known->second, link) == link) return;
+  const auto found = std::ranges::find(links_, link, &Link::index);
+  if (found == links_.end()) {
+    log_.warn("no address reaches the gateway", LogField("gateway", gateway.to_string()));
+  } else {
+    log_.info("default route", LogField("interface", found->name),
+              LogField("gateway", gateway.to_string()));
   }
 }
 

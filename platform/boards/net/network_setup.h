@@ -5,6 +5,7 @@
 // another machine uses is not taken, nor those beside it. Loop thread only.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -61,6 +62,9 @@ class NetworkSetup {
   /// has one of them has the whole card.
   void settle(std::size_t which);
   void route(const Managed& managed);
+  /// Of several interfaces the first; null: none has it for a neighbour (yet).
+  const Managed* neighbour_of(const Ip& gateway) const;
+  void tell_route(const Ip& gateway, const Managed* over);
 
   Options options_;
   linux_os::Loop& loop_;
@@ -68,6 +72,7 @@ class NetworkSetup {
   std::unique_ptr<RouteSocket> kernel_;
   std::vector<Link> links_;
   std::vector<Managed> managed_;  // one a plan
+  std::map<Ip, int> routes_;      // gateway -> link, as last told; 0: none reaches it
 };
 
 }  // namespace tripod::boards

@@ -85,8 +85,9 @@ void check_peace(World& world, Nemesis& nemesis) {
 /// Some starts are those of a release on trial: raft.db begins in format 1, which a later start
 /// moves, in the middle of whatever happens.
 SimCluster::Change sometimes_on_trial(std::uint64_t seed) {
-  return [chance = std::make_shared<sim::Random>(seed)](Options& start) {
-    start.log_store.keep_format = chance->below(trial_one_in) == 0;
+  // Of its own seed: what the simulation draws stays as it is.
+  return [chance = sim::Random(~seed)](Options& start) mutable {
+    start.log_store.keep_format = chance.below(trial_one_in) == 0;
   };
 }
 
@@ -144,6 +145,7 @@ RunResult run(const RunOptions& options) {
   check_histories(world);
   world.result.revisions = world.model.known_until();
   world.result.compacted = world.model.compacted();
+  world.result.logs_taken_over = cluster.logs_taken_over();
   world.result.trace_hash = cluster.trace_hash();
   return world.result;
 }

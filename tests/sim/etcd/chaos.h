@@ -35,7 +35,8 @@ struct RunResult {
   std::size_t crashes_in_a_write = 0;  // between two operations of the disk
   std::size_t disk_errors = 0;
   std::size_t hand_overs = 0;
-  std::size_t comparisons = 0;  // of members at the same index
+  std::size_t comparisons = 0;      // of members at the same index
+  std::size_t logs_taken_over = 0;  // from the format of the release before
   Revision compacted = 0;
   std::int64_t revisions = 0;
 };

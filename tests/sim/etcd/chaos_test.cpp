@@ -29,6 +29,7 @@ TEST_P(EtcdSimulation, every_seed_keeps_every_promise_and_repeats_exactly) {
     sum.disk_errors += first.disk_errors;
     sum.hand_overs += first.hand_overs;
     sum.comparisons += first.comparisons;
+    sum.logs_taken_over += first.logs_taken_over;
     sum.compacted = std::max(sum.compacted, first.compacted);
     if (seed % 5 != 0) continue;
     ASSERT_EQ(run({.seed = seed}).trace_hash, first.trace_hash) << seed << " does not repeat";
@@ -39,6 +40,7 @@ TEST_P(EtcdSimulation, every_seed_keeps_every_promise_and_repeats_exactly) {
   // Five seeds may well do without one of these.
   EXPECT_GT(sum.crashes_in_a_write + sum.disk_errors + sum.hand_overs, 2U);
   EXPECT_GT(sum.comparisons, share);
+  EXPECT_GT(sum.logs_taken_over, 0U);
   EXPECT_GT(sum.compacted, 0);
 }
 

@@ -109,13 +109,14 @@ SimCluster::SimCluster(std::uint64_t seed, Setup setup)
       change_(std::move(setup.change)),
       founders_(setup.size),
       nodes_(setup.size) {
-  if (std::getenv("TRIPOD_TRACE") != nullptr) {
-    simulation_.set_trace_observer([](MonotonicTime when, std::string_view line) {
-      std::fprintf(stderr, "%10.3f %.*s\n",
-                   std::chrono::duration<double>(when.time_since_epoch()).count(),
-                   static_cast<int>(line.size()), line.data());
-    });
-  }
+  const bool shown = std::getenv("TRIPOD_TRACE") != nullptr;
+  simulation_.set_trace_observer([this, shown](MonotonicTime when, std::string_view line) {
+    if (line.contains("log moved to a new format")) ++logs_taken_over_;
+    if (!shown) return;
+    std::fprintf(stderr, "%10.3f %.*s\n",
+                 std::chrono::duration<double>(when.time_since_epoch()).count(),
+                 static_cast<int>(line.size()), line.data());
+  });
   for (std::size_t node = 0; node < boards(); ++node) {
     make_board(node);
     if (setup.start) start(node);

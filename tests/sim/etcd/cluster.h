@@ -66,6 +66,8 @@ class SimCluster {
   std::optional<std::size_t> find_leader();
   /// Leaders that shared a term, so far.
   const std::vector<std::string>& violations() const { return violations_; }
+  /// How often a member has moved its log to a later format.
+  std::size_t logs_taken_over() const { return logs_taken_over_; }
   bool run_until(const std::function<bool()>& done, Duration limit) {
     return simulation_.run_until(done, limit);
   }
@@ -110,6 +112,7 @@ class SimCluster {
   std::vector<Node> nodes_;
   std::map<std::uint64_t, std::size_t> leaders_;  // by term
   std::vector<std::string> violations_;
+  std::size_t logs_taken_over_ = 0;
 };
 
 template <typename T>

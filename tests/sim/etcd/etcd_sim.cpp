@@ -84,6 +84,7 @@ void add(RunResult& sum, const RunResult& result) {
   sum.disk_errors += result.disk_errors;
   sum.hand_overs += result.hand_overs;
   sum.comparisons += result.comparisons;
+  sum.logs_taken_over += result.logs_taken_over;
 }
 
 bool hunt(const Hunt& hunt) {
@@ -101,10 +102,10 @@ bool hunt(const Hunt& hunt) {
   }
   std::printf(
       "%llu seeds from %llu: %zu operations answered, %zu crashes, %zu of them in a write, "
-      "%zu disk errors, %zu hand-overs, %zu comparisons of members: %s\n",
+      "%zu disk errors, %zu hand-overs, %zu logs taken over, %zu comparisons of members: %s\n",
       static_cast<unsigned long long>(done), static_cast<unsigned long long>(hunt.first),
       sum.answered, sum.crashes, sum.crashes_in_a_write, sum.disk_errors, sum.hand_overs,
-      sum.comparisons, good ? "good" : "VIOLATIONS");
+      sum.logs_taken_over, sum.comparisons, good ? "good" : "VIOLATIONS");
   return good;
 }
 

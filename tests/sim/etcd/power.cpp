@@ -217,6 +217,7 @@ class Experiment {
     for (std::size_t node = 0; node < options_.members; ++node) {
       cluster.board(node).disk().set_observer({});
     }
+    result_.logs_taken_over += cluster.logs_taken_over();
   }
 
   void violated(const Cut& cut, std::string_view what) {

@@ -31,6 +31,7 @@ struct PowerResult {
   std::size_t cuts = 0;        // that were started from again
   std::array<std::size_t, sim::kinds_of_loss> cuts_by_loss{};
   std::size_t cuts_while_starting = 0;
+  std::size_t logs_taken_over = 0;  // by members that started from a cut
 };
 
 PowerResult cut_power_everywhere(const PowerOptions& options);

@@ -25,6 +25,7 @@ TEST(PowerCuts, while_the_log_of_the_release_before_is_taken_over) {
       run({.members = 1, .stride = 3, .every_loss = false, .old_format = true});
   EXPECT_GT(result.cuts, 50U);
   EXPECT_GT(result.cuts_while_starting, 5U);
+  EXPECT_GT(result.logs_taken_over, 50U);
 }
 
 /// All of them take minutes: `tools/sim power`.

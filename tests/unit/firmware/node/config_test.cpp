@@ -193,6 +193,7 @@ TEST(BoardSettings, read_what_process_1_makes_of_the_machine) {
   ASSERT_TRUE(board.has_value());
   EXPECT_EQ(board->hostname, "attic");
   EXPECT_EQ(board->network.interfaces.size(), 2U);
+  EXPECT_EQ(board->network.gateways.size(), 1U);
   EXPECT_EQ(board->hosts, std::vector<std::string>{"192.168.1.12 b"});
   EXPECT_EQ(board->memory_bytes_max, 192U << 20);
   EXPECT_EQ(board->watchdog_timeout.count(), 0);
@@ -213,6 +214,10 @@ TEST(BoardSettings, say_where_the_mistake_is_and_what_is_accepted) {
            std::pair("address = 192.168.1.11",
                      "t.ini:14: [board] address = \"192.168.1.11\": "
                      "\"192.168.1.11\": expected dhcp or an address"),
+           std::pair("gateway = router",
+                     "t.ini:14: [board] gateway = \"router\": "
+                     "\"router\": expected an IP address"),
+           std::pair("interface = my eth0", "t.ini:14: [board] interface = \"my eth0\": "),
            std::pair("memory-max = 1Mi", "expected an amount of memory from 32Mi on"),
            std::pair("memory-max = lots", "expected an amount of memory"),
            std::pair("watchdog-timeout = 1s", "expected 0 (no watchdog) or at least 5s"),
@@ -225,6 +230,20 @@ TEST(BoardSettings, say_where_the_mistake_is_and_what_is_accepted) {
     ASSERT_FALSE(config.has_value()) << line;
     EXPECT_NE(config.error().message.find(expected), std::string::npos) << config.error().message;
   }
+}
+
+TEST(BoardSettings, of_a_network_that_cannot_work_are_carried_out_but_named) {
+  auto config =
+      load(std::string(good) + "[board]\naddress = 192.168.1.255/24\ngateway = 192.168.2.1\n");
+  ASSERT_TRUE(config.has_value()) << config.error().message;
+  auto checked = check_board_network(config->values);
+  ASSERT_FALSE(checked);
+  const std::string& said = checked.error().message;
+  EXPECT_NE(said.find("t.ini:14: [board] address = "), std::string::npos) << said;
+  EXPECT_NE(said.find("broadcast address"), std::string::npos) << said;
+  EXPECT_NE(said.find("t.ini:15: [board] gateway = "), std::string::npos) << said;
+  EXPECT_NE(said.find("in a network of the board's"), std::string::npos) << said;
+  EXPECT_TRUE(check_board_network(load(good)->values));
 }
 
 constexpr std::string_view joining =

@@ -68,6 +68,23 @@ class RolloutTest : public testing::Test {
     loop.run_until([&] { return result.has_value(); }, 2h);
     return result ? *result : fail(ErrorCode::timeout, "the rollout does not end");
   }
+  /// Asked by one whom board-2 does not know.
+  std::vector<Result<BoardStatus>> statuses() {
+    RolloutOptions options;
+    for (auto& board : boards) {
+      options.boards.push_back({board->test_world.board.hostname(), &board->admin});
+    }
+    options.boards[1].transport = &boards[1]->nobody;
+    Rollout rollout(std::move(options), loop);
+    std::optional<std::vector<Result<BoardStatus>>> result;
+    scope.spawn(keep_statuses(&rollout, &result));
+    loop.run_until([&] { return result.has_value(); }, 2min);
+    return std::move(result).value_or(std::vector<Result<BoardStatus>>());
+  }
+  static Task<void> keep_statuses(Rollout* rollout,
+                                  std::optional<std::vector<Result<BoardStatus>>>* out) {
+    out->emplace(co_await rollout->statuses());
+  }
   static Task<void> run_and_keep(Rollout* rollout, std::optional<Result<>>* out) {
     out->emplace(co_await rollout->run());
   }
@@ -92,6 +109,15 @@ TEST_F(RolloutTest, updates_all_boards_the_leader_last) {
     EXPECT_EQ(board->slots.written, image());
   }
   EXPECT_NE(said.find("all 3 boards run tripod 0.2.0"), std::string::npos) << said;
+}
+
+TEST_F(RolloutTest, shows_boards_beside_one_that_does_not_say) {
+  const auto found = statuses();
+  ASSERT_EQ(found.size(), 3U);
+  ASSERT_TRUE(found[0] && found[2]);
+  EXPECT_TRUE(found[0]->leader);
+  EXPECT_EQ(found[2]->name, "board-3");
+  EXPECT_FALSE(found[1]);
 }
 
 TEST_F(RolloutTest, stops_at_the_first_that_falls_back) {

@@ -29,7 +29,8 @@ TEST(Ip, reads_addresses_networks_and_masks) {
 }
 
 TEST(NetworkPlan, reads_items_for_several_interfaces) {
-  auto plan = parse_network({"192.168.1.11/24", "fd00::11/64", "dhcp@eth1"}, "");
+  auto plan = parse_network({"192.168.1.11/24", "fd00::11/64", "dhcp@eth1"}, "",
+                            {"192.168.1.1", "fd00::1"});
   ASSERT_TRUE(plan) << plan.error().message;
   ASSERT_EQ(plan->interfaces.size(), 2U);
   EXPECT_EQ(plan->interfaces[0].interface, "");
@@ -37,60 +38,75 @@ TEST(NetworkPlan, reads_items_for_several_interfaces) {
   EXPECT_FALSE(plan->interfaces[0].dhcp);
   EXPECT_EQ(plan->interfaces[1].interface, "eth1");
   EXPECT_TRUE(plan->interfaces[1].dhcp);
-  EXPECT_TRUE(parse_network({}, "")->has_dhcp()) << "DHCP when nothing is said";
+  EXPECT_EQ(plan->gateways.size(), 2U);
+  EXPECT_TRUE(parse_network({}, "", {})->has_dhcp()) << "DHCP when nothing is said";
 }
 
 TEST(NetworkPlan, says_what_it_would_accept) {
-  auto no_length = parse_network({"192.168.1.11"}, "");
+  auto no_length = parse_network({"192.168.1.11"}, "", {});
   ASSERT_FALSE(no_length);
   EXPECT_NE(no_length.error().message.find("expected dhcp or an address with its network's length"),
             std::string::npos);
-  EXPECT_FALSE(parse_network({"dhcp@"}, ""));
-  EXPECT_FALSE(parse_network({"dhcp"}, "an interface"));
+  EXPECT_FALSE(parse_network({"dhcp@"}, "", {}));
+  EXPECT_FALSE(parse_network({"dhcp"}, "an interface", {}));
+  EXPECT_FALSE(parse_network({"dhcp"}, "", {"192.168.1.256"}));
+  EXPECT_FALSE(parse_network({"dhcp"}, "", {"192.168.1.1", "192.168.1.2"})) << "two of one family";
 }
 
-TEST(NetworkPlan, takes_hosts_addresses_only) {
+TEST(NetworkPlan, knows_addresses_that_are_no_hosts) {
+  for (std::string_view text : {"192.168.1.0/24", "192.168.1.255/24", "10.1.63.255/18", "fd00::/64",
+                                "224.0.0.9/24", "ff02::1/64", "0.0.0.0/32"}) {
+    EXPECT_FALSE(check_host(*parse_prefix(text))) << text;
+  }
   for (std::string_view text :
-       {"192.168.1.0/24", "192.168.1.255/24", "10.1.63.255/18", "fd00::/64"}) {
-    EXPECT_FALSE(parse_network({std::string(text)}, "")) << text;
-  }
-  for (std::string_view text : {"10.1.63.0/18", "192.168.1.0/31", "192.168.1.255/32",
-                                "fd00::ffff:ffff:ffff:ffff/64", "fd00::/127"}) {
-    EXPECT_TRUE(parse_network({std::string(text)}, "")) << text;
+       {"10.1.63.0/18", "192.168.1.0/31", "192.168.1.255/32", "fd00::ffff:ffff:ffff:ffff/64",
+        "fd00::/127", "fe80::1/64", "127.0.0.11/24"}) {
+    EXPECT_TRUE(check_host(*parse_prefix(text))) << text;
   }
 }
 
-/// What parse_gateways says against the gateways; empty when it takes them.
+/// What is said against the gateways; empty when they are good.
 std::string refusal(const std::vector<std::string>& addresses,
                     const std::vector<std::string>& gateways) {
-  auto plan = parse_network(addresses, "");
-  if (!plan) return plan.error().message;
-  auto read = parse_gateways(gateways, *plan);
-  if (!read) return read.error().message;
-  EXPECT_EQ(read->size(), gateways.size());
-  return "";
+  auto plan = parse_network(addresses, "", gateways);
+  auto good = plan ? check_gateways(*plan) : std::unexpected(plan.error());
+  return good ? "" : good.error().message;
 }
 
-TEST(NetworkPlan, takes_gateways_that_an_address_reaches) {
+TEST(NetworkPlan, knows_gateways_that_no_address_reaches) {
   const std::vector<std::string> both = {"192.168.1.11/24", "fd00::11/64"};
   EXPECT_EQ(refusal(both, {"192.168.1.1", "fd00::1"}), "");
   EXPECT_EQ(refusal(both, {"fe80::1"}), "") << "as routers announce themselves";
-  EXPECT_EQ(refusal({"dhcp"}, {"192.168.1.1"}), "") << "who knows which network";
-  EXPECT_EQ(refusal({"192.168.1.11/24", "dhcp@eth1"}, {"10.0.0.1"}), "");
-  EXPECT_NE(refusal({"dhcp"}, {"192.168.1.256"}), "");
-  EXPECT_NE(refusal({"dhcp"}, {"192.168.1.1", "192.168.1.2"}), "") << "two of one family";
+  EXPECT_EQ(refusal(both, {"fd00::"}), "") << "any router of the network";
   EXPECT_EQ(refusal(both, {"192.168.2.1"}),
-            "\"192.168.2.1\": expected an address in a network of the board's: 192.168.1.11/24, "
-            "fd00::11/64");
-  EXPECT_NE(refusal({"192.168.1.11/24"}, {"fe80::1"}), "") << "no IPv6 there";
+            "\"192.168.2.1\": expected an address in a network of the board's: 192.168.1.11/24");
   EXPECT_EQ(refusal(both, {"192.168.1.11"}), "\"192.168.1.11\": that is the board itself");
   EXPECT_NE(refusal(both, {"192.168.1.255"}).find("broadcast"), std::string::npos);
-  EXPECT_NE(refusal(both, {"192.168.1.0"}).find("number"), std::string::npos);
-  EXPECT_EQ(refusal(both, {"fd00::"}), "") << "the routers' anycast address";
+  EXPECT_NE(refusal(both, {"192.168.1.0"}).find("network's own address"), std::string::npos);
+  for (std::string_view text : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "::1", "ff02::2"}) {
+    EXPECT_NE(refusal({"dhcp"}, {std::string(text)}).find("expected a router's"), std::string::npos)
+        << text;
+  }
+}
+
+TEST(NetworkPlan, cannot_know_which_network_dhcp_gives) {
+  EXPECT_EQ(refusal({"dhcp"}, {"192.168.1.1"}), "");
+  EXPECT_EQ(refusal({"192.168.1.11/24", "dhcp@eth1"}, {"10.0.0.1"}), "");
+  for (std::string_view text : {"fe80::1", "fd00::1"}) {  // the board's DHCP is IPv4's
+    EXPECT_EQ(refusal({"dhcp"}, {std::string(text)}),
+              std::format("\"{}\": expected an IPv6 address for the board as well", text));
+  }
+}
+
+TEST(NetworkPlan, takes_a_link_local_gateway_where_one_link_can_be_meant) {
+  EXPECT_EQ(refusal({"192.168.1.11/24", "fd00::11/64@eth1"}, {"fe80::1"}), "");
+  EXPECT_NE(refusal({"fd00::11/64", "fd01::11/64@eth1"}, {"fe80::1"}).find("one link"),
+            std::string::npos);
+  EXPECT_EQ(refusal({"fd00::11/64", "fd01::11/64@eth1"}, {"fd01::1"}), "");
 }
 
 TEST(NetworkPlan, means_the_first_ethernet_interface_that_nobody_else_names) {
-  auto plan = parse_network({"10.0.0.1/24", "dhcp@eth0"}, "");
+  auto plan = parse_network({"10.0.0.1/24", "dhcp@eth0"}, "", {});
   ASSERT_TRUE(plan);
   Link loopback = ethernet(1, "lo");
   loopback.ethernet = false;
