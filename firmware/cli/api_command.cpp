@@ -195,7 +195,7 @@ Task<Result<std::string>> create_token(Session session, CreateOptions options) {
   if (!pin) co_return std::unexpected(pin.error());
   auto made =
       co_await ask(session, "POST", std::string(secrets_path), kube::token_secret(options.facts));
-  if (!made) co_return wrap("token", made.error());
+  if (!made) co_return std::unexpected(made.error());
   if (auto published = co_await publish(session); !published) {
     co_return co_await take_back(session, options.facts.token.id, published.error());
   }

@@ -129,7 +129,8 @@ int check_config(std::span<const std::string> arguments) {
   std::vector<std::string> rest(arguments.begin(), arguments.end());
   const bool no_files = std::erase(rest, "--no-files") > 0;
   if (rest.empty() || rest[0].starts_with("--")) {
-    return wrong_usage("check-config: expected a file before what is set over it", "check-config");
+    return wrong_usage("check-config: expected a FILE first, then what is set over it",
+                       "check-config");
   }
   auto machine = linux_os::Machine::create(LogLevel::error);
   auto config = read_config(*machine, rest[0], std::span(rest).subspan(1));
@@ -150,7 +151,11 @@ int check_config(std::span<const std::string> arguments) {
                                config->values.where("node", key), named));
     }
   }
-  if (problems.any()) return complain(problems.text());
+  if (problems.any()) {
+    std::string text = problems.text();
+    if (text.contains("no such file")) text += "\n(--no-files checks the configuration alone)";
+    return complain(text);
+  }
   print(stdout, std::format("{}: ok\n", rest[0]));
   return 0;
 }

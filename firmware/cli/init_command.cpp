@@ -135,6 +135,18 @@ class Copies {
     return world_.storage.replace_file(folder_ + "/" + name, text, mode);
   }
 
+  /// What stands there and is another is kept beside it: somebody may have edited it.
+  Result<> replace(const std::string& name, std::string_view text) {
+    const std::string path = folder_ + "/" + name;
+    auto before = world_.storage.read_file(path, ini::file_bytes_max);
+    if (before && *before != text) {
+      if (auto kept = write(name + ".old", *before, public_mode); !kept) return kept;
+      replaced_.push_back(path);
+    }
+    return write(name, text, public_mode);
+  }
+  const std::vector<std::string>& replaced() const { return replaced_; }
+
   Result<> make(const std::string& name) {
     return world_.storage.make_directories(folder_ + "/" + name, 0755);
   }
@@ -142,6 +154,7 @@ class Copies {
  private:
   os::World world_;
   std::string folder_;
+  std::vector<std::string> replaced_;
 };
 
 Result<> write_board(Copies& files, const ClusterPlan& plan, std::size_t index) {
@@ -157,7 +170,7 @@ Result<> write_board(Copies& files, const ClusterPlan& plan, std::size_t index) 
   for (const std::string& pair : pairs) {
     if (auto copied = files.copy(pair, name); !copied) return copied;
   }
-  return files.write(name + "/tripod.ini", board_ini(plan, index), public_mode);
+  return files.replace(name + "/tripod.ini", board_ini(plan, index));
 }
 
 Result<> write_kubeconfig(Copies& files, const ClusterPlan& plan) {
@@ -311,7 +324,8 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
   auto flags = parse_flags(arguments, {"dir", "boards", "address", "gateway", "nameservers",
                                        "ntp-servers", "names", "service-cidr", "token", "signers"});
   if (!flags) return std::unexpected(flags.error());
-  if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
+  if (flags->get("dir").empty())
+    return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
   auto plan = plan_of(*flags);
   if (!plan) return std::unexpected(plan.error());
   if (auto good = check_plan(*plan); !good) return std::unexpected(good.error());
@@ -335,8 +349,11 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
   if (auto written = write_kubeconfig(files, *plan); !written) {
     return std::unexpected(written.error());
   }
-  std::string text =
-      std::format("{0}: {1} boards, {2} certificates made\n", folder, plan->boards.size(), *made);
+  std::string text = std::format("{}: {} board{}, {} certificates made\n", folder,
+                                 plan->boards.size(), plan->boards.size() == 1 ? "" : "s", *made);
+  for (const std::string& path : files.replaced()) {
+    text += std::format("  {0} was another: it is {0}.old now\n", path);
+  }
   text += std::format(
       "  board-N/tripod.ini and board-N/pki/ go onto the boot partition of board N's card, or:\n"
       "  tools/image --board raspberry-pi-4 --config {0}/board-1/tripod.ini"
@@ -348,6 +365,11 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
   text += std::format(
       "  {} of the boards hold the authorities' keys and sign: renewals, and boards that join\n",
       plan->signers);
+  if (plan->ntp_servers.empty()) {
+    text +=
+        "  no time server is named, and a board's clock stops without power: name one by "
+        "--ntp-servers, as the router's address\n";
+  }
   return text + about_leftovers(world.storage, folder, *plan);
 }
 

@@ -203,7 +203,8 @@ Result<std::string> pki_init(os::World world, std::span<const std::string> argum
   if (!flags) return std::unexpected(flags.error());
   auto boards = parse_boards(flags->get("board"));
   if (!boards) return std::unexpected(boards.error());
-  if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
+  if (flags->get("dir").empty())
+    return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
   auto lifetime = ini::parse_duration(flags->get("lifetime", "8760h"));
   if (!lifetime || *lifetime < std::chrono::seconds(10)) {
     return fail(ErrorCode::invalid,
@@ -246,7 +247,8 @@ Result<bool> make_update_key(os::World world, const std::string& folder) {
 Result<std::string> pki_update_key(os::World world, std::span<const std::string> arguments) {
   auto flags = parse_flags(arguments, {"dir"});
   if (!flags) return std::unexpected(flags.error());
-  if (!flags->has("dir")) return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
+  if (flags->get("dir").empty())
+    return fail(ErrorCode::invalid, "--dir: expected the folder to write to");
   const std::string folder = flags->get("dir");
   auto made = make_update_key(world, folder);
   if (!made) return std::unexpected(made.error());

@@ -25,7 +25,7 @@ struct BoardSettings {
 Result<BoardSettings> read_board_settings(const ini::Values& values);
 
 /// What process 1 would carry out as far as it goes, and nobody can have meant: addresses that are
-/// no host's, gateways out of reach. Fails as read_board_settings() does.
+/// no host's, gateways out of reach, listeners elsewhere. Fails as read_board_settings() does.
 Result<> check_board_network(const ini::Values& values);
 
 /// "192Mi", "1Gi", "200000000": bytes. Kubernetes' binary suffixes.

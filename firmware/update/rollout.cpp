@@ -187,7 +187,7 @@ Task<Result<>> Rollout::run() {
           ErrorCode::unavailable,
           std::format("{} is not ready; mend it before boards are updated", known.status.name));
     }
-    if (runs_it(known.status)) continue;
+    // Of one that runs it already, too: it may be a file for other boards, or by another key.
     auto answer =
         co_await async::with_timeout(clock_, options_.request_timeout,
                                      request(known.board.transport, "POST", std::string(check_path),
@@ -198,7 +198,8 @@ Task<Result<>> Rollout::run() {
       co_return fail(fine.error().code,
                      std::format("{}: {}", known.status.name, fine.error().message));
   }
-  while (true) {
+  std::size_t sent = 0;
+  for (;; ++sent) {
     std::vector<RolloutChoice> choices;
     for (const Known& known : known_) {
       choices.push_back({runs_it(known.status), known.status.leader});
@@ -208,8 +209,14 @@ Task<Result<>> Rollout::run() {
     if (auto done = co_await update(&known_[*next]); !done) co_return done;
     if (auto ready = co_await wait_until_all_ready(); !ready) co_return ready;
   }
-  options_.say(std::format("all {} boards run tripod {} (build {})", known_.size(),
-                           head_.manifest.version, head_.manifest.build));
+  // Version and build are all that boards know of what they run.
+  options_.say(
+      sent > 0 ? std::format("all {} boards run tripod {} (build {})", known_.size(),
+                             head_.manifest.version, head_.manifest.build)
+               : std::format("nothing was sent: all {} boards run tripod {} (build {}) already; "
+                             "another image of it needs another build, which is the time of "
+                             "the commit, or SOURCE_DATE_EPOCH",
+                             known_.size(), head_.manifest.version, head_.manifest.build));
   co_return Result<>{};
 }
 

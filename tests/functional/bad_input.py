@@ -82,6 +82,15 @@ def test_boards_that_cannot_be_planned(t):
         done = tripod(t, "init", "--dir", t.folder / "fewer", "--boards", boards, "--address", "192.168.1.11/24")
         said = [name for name in ("board-1", "board-2", "board-3") if f"{name} is not of this run" in done.out]
         assert done.code == 0 and said == left, done
+    assert "no time server is named" in done.out, done
+    ini = t.folder / "fewer/board-1/tripod.ini"
+    made = ini.read_text()
+    ini.write_text(made + "# mine\n")
+    done = tripod(t, "init", "--dir", t.folder / "fewer", "--boards", "2", "--address", "192.168.1.11/24", "--ntp-servers", "192.168.1.1")
+    assert done.code == 0 and done.out.count("was another: it is ") == 2 and "no time server" not in done.out, done
+    assert ini.with_suffix(".ini.old").read_text() == made + "# mine\n" and "ntp-servers = 192.168.1.1\n" in ini.read_text()
+    done = tripod(t, "init", "--dir", "", "--boards", "2", "--address", "192.168.1.11/24")
+    assert done.code != 0 and "--dir: expected the folder" in done.err, done
     done = tripod(t, "init", "--dir", t.folder / "planned", "--address", "192.168.1.11/24", "--nameservers", "router")
     assert done.code != 0 and 'tripod.ini of board-1' in done.err and '"router": expected an IP address' in done.err, done
     for words, said in ((["--board", "Board_4=192.168.1.14/24"], "expected a name of letters, digits"),

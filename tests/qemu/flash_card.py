@@ -51,7 +51,8 @@ def expect(found, wanted):
 
 
 def make_image(t, blocks):
-    """A small image with its block map: `blocks` are its 4 KiB blocks."""
+    """A small image with its block map: `blocks` are its 4 KiB blocks, of which the first gets a partition table's mark."""
+    blocks[0] = blocks[0][:510] + b"\x55\xaa" + blocks[0][512:]
     t.folder.mkdir(exist_ok=True)
     image = t.folder / "small.img"
     image.write_bytes(b"".join(blocks))
@@ -154,8 +155,14 @@ def test_damage_is_noticed(t):
 
 def test_a_missing_image_or_device_is_named(t):
     image = make_image(t, [b"\1" * 4096] * 14)
+    (t.folder / "card").write_bytes(b"")
+    short = t.folder / "short.img.xz"
+    short.write_bytes(lzma.compress(os.urandom(1 << 20))[:1 << 19])
     for arguments, expected in (([t.folder / "none.img", t.folder / "card"], "no such image"),
-                                ([image, t.folder / "none"], "expected a card's device")):
+                                ([image, t.folder / "none"], "expected a card's device"),
+                                ([ROOT / "README.md", t.folder / "card"], "no image of a card"),
+                                ([image.with_suffix(".bmap"), t.folder / "card"], "no image of a card"),
+                                ([short, t.folder / "card"], "ends too early")):
         done = run([ROOT / "tools/flash", *arguments, "--yes"], check=False)
         if done.code == 0 or expected not in done.err:
             raise Failure(f"expected a refusal with `{expected}`:\n{done}")

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import image_command
 from harness import ROOT, Failure, run
@@ -165,7 +166,15 @@ def test_what_cannot_work_is_refused(t):
     empty = t.folder / "empty"
     empty.mkdir()
     host = os.path.realpath("/bin/true")
-    cases = ((["--config", bad], "nmae"), (["--pki", empty], "no files in it"), (["--binary", host], "not a program for arm64"),
+    operators, another = t.folder / "home/pki", t.folder / "another"
+    run([image_command.ROOT / "build/release/firmware/tripod", "init", "--dir", operators.parent, "--boards", "2", "--address",
+         "192.168.1.11/24"])
+    (another / "board-1").mkdir(parents=True)
+    (another / "board-1/board.crt").write_text("certificate\n")
+    cases = ((["--pki", operators], "admin.key, which belongs on no board"),
+             (["--config", INI, "--pki", another], "no board-2/board.crt, which"),
+             (["--update-key", operators / "ca.key"], "expected update.key of `tripod init`"),
+             (["--config", bad], "nmae"), (["--pki", empty], "no files in it"), (["--binary", host], "not a program for arm64"),
              (["--config", t.folder / "none.ini"], "no such file"))
     for arguments, expected in cases:
         done = image(t.folder / "refused.img", *arguments, check=False)
@@ -174,5 +183,8 @@ def test_what_cannot_work_is_refused(t):
     done = run([ROOT / "tools/image", "--board", "toaster", "-o", t.folder / "x.img"], check=False)
     if done.code == 0 or "raspberry-pi-4" not in done.err:
         raise Failure(f"an unknown board, and no list of those that are there:\n{done}")
-    if (t.folder / "refused.img").exists():
+    if (t.folder / "refused.img").exists() or (t.folder / "refused.update").exists():
         raise Failure("a refused image was written")
+    done = image("/dev/no-such-card", check=False)
+    if done.code == 0 or "tools/flash writes it onto a card" not in done.err or Path("/dev/no-such-card").exists():
+        raise Failure(f"a device was taken for a file:\n{done}")

@@ -233,8 +233,17 @@ def open_target(path):
         raise FlashError(f"{path}: {error.strerror}") from None
 
 
+def check_image(source):
+    """A partition table, as every image of a card begins with; not an update, a manifest or whatever lies beside it."""
+    with source.open() as image:
+        head = image.read(512)
+    if len(head) != 512 or head[510:] != b"\x55\xaa":
+        raise FlashError(f"{source.path}: no image of a card; expected FILE.img or FILE.img.xz of tools/image")
+
+
 def flash(image, target, options, machine):
     source = source_of(image)
+    check_image(source)
     if target.is_file():
         if target.stat().st_size < source.size:
             os.truncate(target, source.size)
@@ -242,7 +251,7 @@ def flash(image, target, options, machine):
     elif target.exists() and stat.S_ISBLK(target.stat().st_mode):
         name = check_disk(machine, target.resolve().name, source.size, options.size_max, options.not_removable)
     else:
-        raise FlashError(f"{target}: no such disk; expected a card's device, as /dev/sdb or /dev/mmcblk0")
+        raise FlashError(f"{target}: no such disk; expected a card's device, as /dev/sdb or /dev/mmcblk0, or a file that is there")
     if not options.yes:
         print(f"All that is on {name} will be lost. Write {image} to it? Type yes: ", end="", flush=True)
         if sys.stdin.readline().strip() != "yes":
@@ -258,7 +267,7 @@ def flash(image, target, options, machine):
 def main():
     parser = argparse.ArgumentParser(prog="tools/flash", description=__doc__, allow_abbrev=False)
     parser.add_argument("image", type=Path, metavar="IMAGE", help="FILE.img or FILE.img.xz; FILE.bmap beside it saves time")
-    parser.add_argument("device", type=Path, metavar="DEVICE", help="the whole card, as /dev/sdb, or a file")
+    parser.add_argument("device", type=Path, metavar="DEVICE", help="the whole card, as /dev/sdb, or a file that is there")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--size-max", type=int, default=SIZE_MAX_GIB, metavar="GIB",
                         help="larger disks are no cards; %(default)s by default")
@@ -266,6 +275,8 @@ def main():
     options = parser.parse_args()
     try:
         flash(options.image, options.device, options, Machine())
+    except EOFError:
+        sys.exit(f"tools/flash: {options.image}: ends too early; it was not copied whole")
     except (FlashError, OSError, lzma.LZMAError) as error:
         sys.exit(f"tools/flash: {error}")
 

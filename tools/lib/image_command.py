@@ -22,6 +22,7 @@ CARD_FILE = ROOT / "platform/boards/README-card.txt"
 AUTOBOOT = b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"  # platform/boards/update/boot_choice.h
 BOOT_ROM_FILES = {"bootcode.bin"}  # what the first partition has to have, too
 INI_BYTES_MAX, PKI_BYTES_MAX = 256 << 10, 1 << 20
+OPERATORS_FILES = ("admin.key", "update.key")
 
 
 class CommandError(Exception):
@@ -210,14 +211,53 @@ def collect(board, binary=None, renew=False):
     return row, parts
 
 
+def check_output(output):
+    """An image is a file; what writes it onto a card, with care, is tools/flash."""
+    if output.exists() and not output.is_file() or output.absolute().is_relative_to("/dev"):
+        raise CommandError(f"{output}: expected a file to write; tools/flash writes it onto a card")
+
+
+def check_pki(config, pki):
+    """Of the board that tripod.ini is for, and nothing that belongs to its operator."""
+    for name in OPERATORS_FILES:
+        if (pki / name).exists():
+            raise CommandError(f"{pki}: has {name}, which belongs on no board; expected the pki/ of one board, as "
+                               f"{pki.parent / 'board-1/pki'}")
+    named = re.search(r"(?m)^\s*client-cert-file\s*=\s*/var/lib/tripod/pki/(\S+)$", config.read_text()) if config else None
+    if named and not (pki / named[1]).parent.is_dir():
+        raise CommandError(f"{pki}: no {named[1]}, which {config} names; expected the pki/ of that board")
+
+
+def check_update_key(row, key, update, pki):
+    """Boards would refuse it all the same: the public half must be the one that they have."""
+    for folder in filter(None, (key.parent, pki)):
+        public = folder / "update.pub"
+        if not public.exists():
+            continue
+        done = subprocess.run([*own_program(row), "update-file", "show", update, "--key", public], capture_output=True, text=True)
+        if done.returncode != 0:
+            update.unlink()
+            raise CommandError(f"{key}: not the key of {public}; expected update.key of `tripod init`")
+
+
+def tree_is_changed():
+    if os.environ.get("SOURCE_DATE_EPOCH") is not None:
+        return False
+    done = subprocess.run(["git", "-C", ROOT, "status", "--porcelain"], capture_output=True, text=True)
+    return bool(done.stdout.strip())
+
+
 def write(collected, output, config=None, pki=None, compress=True, update_key=None):
     """Writes the image, with the manifest and the rest beside it; returns its parts."""
     (row, common), epoch = collected, epoch_of_build()
     if config and common.built:
         check_config(row, config)
+    if pki:
+        check_pki(config, pki)
     parts = common.copy()
     add_configuration(parts, config, pki)
     output = Path(output)
+    check_output(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as place:
         fresh = Path(place) / "image"
@@ -229,8 +269,12 @@ def write(collected, output, config=None, pki=None, compress=True, update_key=No
         disk_image.write_whole(beside(output, ".manifest"), parts.manifest(row, epoch, whole).encode())
         if update_key:
             write_update(collected, beside(output, ".update"), update_key)
+            check_update_key(row, update_key, beside(output, ".update"), pki)
+        if config or pki:  # keys, or a token
+            fresh.chmod(0o600)
         if compress:
             disk_image.compress(fresh, Path(place) / "xz")
+            (Path(place) / "xz").chmod(fresh.stat().st_mode & 0o777)
             (Path(place) / "xz").rename(f"{output}.xz")
         fresh.rename(output)
     return parts
@@ -286,6 +330,7 @@ def arguments():
 def main():
     options = arguments()
     try:
+        check_output(options.output)
         collected = collect(options.board, options.binary, options.renew)
         parts = write(collected, options.output, options.config, options.pki, not options.no_xz, options.update_key)
     except (CommandError, board_rows.RowError, debian_archive.ArchiveError, disk_image.ImageError,
@@ -293,6 +338,9 @@ def main():
         sys.exit(f"tools/image: {error}")
     except subprocess.CalledProcessError as error:
         sys.exit(f"tools/image: {error.cmd[0]} failed")
+    if options.update_key and tree_is_changed():
+        say("the tree has changes that are not committed, and the update the build number of the commit: boards that run that "
+            "commit will not take it; commit, or set SOURCE_DATE_EPOCH")
     for path, data in sorted({**parts.files, **{f"slot-a/{path}": data for path, data in parts.slot.items()}}.items()):
         print(f"{len(data):>10}  {path}")
     for file, made in ((options.output, True), (Path(f"{options.output}.xz"), not options.no_xz),

@@ -72,6 +72,7 @@ def up(options):
 
 def print_next(cluster, options):
     kubectl = Path(peer("kubectl-1.32")).parent
+    cards = os.path.relpath(cluster.folder / "cards")
     print(f"""
 {len(cluster.boards)} emulated boards are up; the API is https://{cluster.boards[0].address}:6443. Type next:
 
@@ -79,6 +80,11 @@ def print_next(cluster, options):
   . {shlex.quote(os.path.relpath(cluster.folder))}/etcdctl.env
   kubectl get nodes; etcdctl endpoint status -w table
   tools/qemu console 1 | kill 2 | start 2 | status | down
+
+An update, once there is something to update to (another commit, or SOURCE_DATE_EPOCH=$(date +%s)):
+
+  tools/image --board {cluster.boards[0].row.name} --update-key {cards}/pki/update.key -o build/new.img --no-xz
+  build/release/firmware/tripod update build/new.update --boards {','.join(b.address for b in cluster.boards)}
 """)
 
 

@@ -246,6 +246,26 @@ TEST(BoardSettings, of_a_network_that_cannot_work_are_carried_out_but_named) {
   EXPECT_TRUE(check_board_network(load(good)->values));
 }
 
+TEST(BoardSettings, of_a_network_are_held_against_the_other_sections) {
+  const std::string board = std::string(good) + "[board]\naddress = 192.168.1.11/24\n";
+  EXPECT_TRUE(check_board_network(load(board)->values)) << "all on the loopback, or everywhere";
+  for (auto [argument, expected] :
+       {std::pair("--apiserver.bind-address=192.168.1.99",
+                  "192.168.1.99 is none of the board's addresses; expected one of 192.168.1.11"),
+        std::pair("--etcd.listen-peer-urls=http://192.168.1.99:2380", "[etcd] listen-peer-urls"),
+        std::pair("--board.ntp-servers=pool.ntp.org", "nobody is there to ask for a name"),
+        std::pair("--apiserver.service-cluster-ip-range=192.168.0.0/16",
+                  "addresses of Services")}) {
+    auto config = load(board, {argument});
+    ASSERT_TRUE(config.has_value()) << config.error().message;
+    auto checked = check_board_network(config->values);
+    ASSERT_FALSE(checked) << argument;
+    EXPECT_NE(checked.error().message.find(expected), std::string::npos) << checked.error().message;
+  }
+  EXPECT_TRUE(check_board_network(
+      load(board, {"--board.address=dhcp", "--apiserver.bind-address=192.168.1.99"})->values));
+}
+
 constexpr std::string_view joining =
     "[node]\nname = a\nroles = etcd, apiserver\njoin = https://192.168.1.11:6443\n"
     "join-token = abcdef.0123456789abcdef\n"

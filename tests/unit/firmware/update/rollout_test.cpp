@@ -142,6 +142,20 @@ TEST_F(RolloutTest, goes_on_where_it_had_ended) {
   EXPECT_EQ(order, (std::vector<std::string>{"board-3", "board-1"}));
 }
 
+TEST_F(RolloutTest, sends_nothing_where_it_runs_already_but_looks_at_the_file) {
+  ASSERT_TRUE(run());
+  said.clear();
+  order.clear();
+  ASSERT_TRUE(run());
+  EXPECT_EQ(order, std::vector<std::string>());
+  EXPECT_NE(said.find("nothing was sent: all 3 boards run tripod 0.2.0"), std::string::npos)
+      << said;
+  boards[1]->slots.key = "";
+  auto done = run();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().message, "board-2: no key");
+}
+
 TEST_F(RolloutTest, asks_all_boards_before_it_touches_one) {
   boards[2]->slots.key = "";
   auto done = run();
