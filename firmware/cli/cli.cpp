@@ -19,10 +19,10 @@
 #include "firmware/cli/snapshot_command.h"
 #include "firmware/cli/update_command.h"
 #include "firmware/cli/version.h"
-#include "firmware/node/board_settings.h"
 #include "firmware/node/config.h"
 #include "firmware/node/credentials.h"
 #include "firmware/node/node.h"
+#include "firmware/node/plausible.h"
 #include "firmware/node/provisioning/authorities.h"
 #include "firmware/node/provisioning/join.h"
 #include "platform/async/sync.h"
@@ -136,8 +136,8 @@ int check_config(std::span<const std::string> arguments) {
   auto config = read_config(*machine, rest[0], std::span(rest).subspan(1));
   if (!config) return complain(config.error().message);
   ini::Problems problems;
-  if (auto network = node::check_board_network(config->values); !network) {
-    problems.add(network.error().message);
+  if (auto plausible = node::check_plausible(*config); !plausible) {
+    problems.add(plausible.error().message);
   }
   if (!no_files) {
     auto credentials = node::load_credentials(*config, machine->world(), false);

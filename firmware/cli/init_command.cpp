@@ -7,8 +7,8 @@
 
 #include "firmware/cli/arguments.h"
 #include "firmware/cli/pki_command.h"
-#include "firmware/node/board_settings.h"
 #include "firmware/node/config.h"
+#include "firmware/node/plausible.h"
 #include "firmware/node/provisioning/certificates.h"
 #include "platform/boards/net/network_plan.h"
 #include "platform/ini/schema.h"
@@ -139,12 +139,20 @@ class Copies {
   Result<> replace(const std::string& name, std::string_view text) {
     const std::string path = folder_ + "/" + name;
     auto before = world_.storage.read_file(path, ini::file_bytes_max);
+    if (!before && before.error() != ErrorCode::not_found) {
+      return std::unexpected(before.error());
+    }
     if (before && *before != text) {
-      if (auto kept = write(name + ".old", *before, public_mode); !kept) return kept;
-      replaced_.push_back(path);
+      std::string old = name + ".old";
+      for (int n = 2; world_.storage.exists(folder_ + "/" + old); ++n) {
+        old = std::format("{}.old-{}", name, n);
+      }
+      if (auto kept = write(old, *before, public_mode); !kept) return kept;
+      replaced_.push_back(std::format("{} was another: it is {}/{} now", path, folder_, old));
     }
     return write(name, text, public_mode);
   }
+  /// For people: what was replaced, and where it is.
   const std::vector<std::string>& replaced() const { return replaced_; }
 
   Result<> make(const std::string& name) {
@@ -315,7 +323,7 @@ Result<> check_plan(const ClusterPlan& plan) {
     const std::string file = std::format("tripod.ini of {}", plan.boards[i].name);
     auto config = node::load_config(board_ini(plan, i), file, {});
     if (!config) return std::unexpected(config.error());
-    if (auto good = node::check_board_network(config->values); !good) return good;
+    if (auto good = node::check_plausible(*config); !good) return good;
   }
   return {};
 }
@@ -351,9 +359,7 @@ Result<std::string> init_cluster(os::World world, std::span<const std::string> a
   }
   std::string text = std::format("{}: {} board{}, {} certificates made\n", folder,
                                  plan->boards.size(), plan->boards.size() == 1 ? "" : "s", *made);
-  for (const std::string& path : files.replaced()) {
-    text += std::format("  {0} was another: it is {0}.old now\n", path);
-  }
+  for (const std::string& line : files.replaced()) text += "  " + line + "\n";
   text += std::format(
       "  board-N/tripod.ini and board-N/pki/ go onto the boot partition of board N's card, or:\n"
       "  tools/image --board raspberry-pi-4 --config {0}/board-1/tripod.ini"

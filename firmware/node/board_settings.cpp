@@ -114,94 +114,10 @@ class BoardReader {
   ini::Problems problems_;
 };
 
-/// Holds the network of a board against itself and against what the other sections say of it.
-class NetworkCheck {
- public:
-  NetworkCheck(const ini::Values& values, const BoardSettings& settings)
-      : values_(values), settings_(settings) {
-    for (const boards::InterfacePlan& each : settings.network.interfaces) {
-      own_.insert(own_.end(), each.addresses.begin(), each.addresses.end());
-    }
-  }
-
-  Result<> check() {
-    for (const boards::IpPrefix& address : own_) {
-      if (auto good = boards::check_host(address); !good) wrong("address", good.error().message);
-    }
-    if (auto good = boards::check_gateways(settings_.network); !good) {
-      wrong("gateway", good.error().message);
-    }
-    check_names();
-    check_services();
-    // What DHCP will give, nobody knows yet.
-    if (!settings_.network.has_dhcp()) check_listeners();
-    if (problems_.any()) return problems_.error();
-    return {};
-  }
-
- private:
-  void wrong(std::string_view key, std::string_view what) {
-    problems_.add(std::format("{}: {}", values_.where("board", key), what));
-  }
-
-  void check_names() {
-    if (settings_.network.has_dhcp() || !settings_.nameservers.empty()) return;
-    for (const std::string& server : settings_.ntp_servers) {
-      if (boards::parse_ip(server)) continue;
-      wrong("ntp-servers", std::format("\"{}\": nobody is there to ask for a name; expected an "
-                                       "address, or [board] nameservers",
-                                       server));
-    }
-  }
-
-  void check_services() {
-    const std::string& range = values_.text("apiserver", "service-cluster-ip-range");
-    const auto services = boards::parse_prefix(range);
-    for (const boards::IpPrefix& own : own_) {
-      if (!services || !boards::holds(*services, own.ip)) continue;
-      wrong("address", std::format("{} is among the addresses of Services, {}; expected another "
-                                   "network, or another [apiserver] service-cluster-ip-range",
-                                   own.ip.to_string(), range));
-    }
-  }
-
-  void check_listeners() {
-    for (std::string_view key : {"listen-client-urls", "listen-peer-urls"}) {
-      for (const ini::Url& url : values_.urls("etcd", key)) check_own("etcd", key, url.address.ip);
-    }
-    check_own("apiserver", "bind-address", values_.text("apiserver", "bind-address"));
-    check_own("balancer", "listen", values_.address("balancer", "listen").ip);
-  }
-
-  void check_own(std::string_view section, std::string_view key, std::string_view text) {
-    const auto ip = boards::parse_ip(text);
-    if (!ip || ip->is_zero() || ip->is_loopback()) return;
-    if (std::ranges::contains(own_, *ip, &boards::IpPrefix::ip)) return;
-    std::string addresses;
-    for (const boards::IpPrefix& own : own_) {
-      addresses += (addresses.empty() ? "" : ", ") + own.ip.to_string();
-    }
-    problems_.add(std::format("{}: {} is none of the board's addresses; expected one of {}, as {}",
-                              values_.where(section, key), text, addresses,
-                              values_.where("board", "address")));
-  }
-
-  const ini::Values& values_;
-  const BoardSettings& settings_;
-  std::vector<boards::IpPrefix> own_;
-  ini::Problems problems_;
-};
-
 }  // namespace
 
 Result<BoardSettings> read_board_settings(const ini::Values& values) {
   return BoardReader(values).read();
-}
-
-Result<> check_board_network(const ini::Values& values) {
-  auto settings = read_board_settings(values);
-  if (!settings) return std::unexpected(settings.error());
-  return NetworkCheck(values, *settings).check();
 }
 
 Result<std::uint64_t> parse_memory(std::string_view text) {

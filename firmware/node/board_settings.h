@@ -24,10 +24,6 @@ struct BoardSettings {
 /// Fails with one line per problem, each naming where the value stands and what would be accepted.
 Result<BoardSettings> read_board_settings(const ini::Values& values);
 
-/// What process 1 would carry out as far as it goes, and nobody can have meant: addresses that are
-/// no host's, gateways out of reach, listeners elsewhere. Fails as read_board_settings() does.
-Result<> check_board_network(const ini::Values& values);
-
 /// "192Mi", "1Gi", "200000000": bytes. Kubernetes' binary suffixes.
 Result<std::uint64_t> parse_memory(std::string_view text);
 

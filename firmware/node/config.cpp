@@ -283,19 +283,6 @@ class Checker {
     }
   }
 
-  /// Without TLS there are no certificates to ask for.
-  void check_client_certificates() {
-    if (!values_.boolean("etcd", "client-cert-auth")) return;
-    for (const ini::Url& url : values_.urls("etcd", "listen-client-urls")) {
-      if (url.tls) continue;
-      wrong("etcd", "client-cert-auth",
-            std::format("contradicts {}: whoever connects there shows no certificate; expected "
-                        "https://, or false",
-                        values_.where("etcd", "listen-client-urls")));
-      return;
-    }
-  }
-
   /// What the API server gives to Services: an IPv4 range that it can keep a table of.
   void check_service_range() {
     constexpr int bits_min = 12;
@@ -316,7 +303,6 @@ class Checker {
     if (!config_.joins()) need("etcd", {"initial-cluster"});
     check_schemes("listen-client-urls", "advertise-client-urls");
     check_schemes("listen-peer-urls", "initial-advertise-peer-urls");
-    check_client_certificates();
     check_certificates("listen-client-urls", "cert-file", "key-file", "trusted-ca-file");
     check_certificates("listen-metrics-urls", "cert-file", "key-file", "trusted-ca-file");
     check_certificates("listen-peer-urls", "peer-cert-file", "peer-key-file",
@@ -361,7 +347,6 @@ class Checker {
   void check_initial_cluster() {
     std::string_view advertised = values_.text("etcd", "initial-advertise-peer-urls");
     std::string own;
-    std::vector<std::string> seen;
     for (const std::string& item : values_.list("etcd", "initial-cluster")) {
       std::size_t equals = item.find('=');
       if (equals == std::string::npos || !ini::parse_url(item.substr(equals + 1))) {
@@ -369,12 +354,6 @@ class Checker {
               std::format("\"{}\": expected name=url, as board-1=https://192.168.1.11:2380", item));
         return;
       }
-      if (std::ranges::contains(seen, item.substr(equals + 1))) {
-        wrong("etcd", "initial-cluster",
-              std::format("two members at {}; expected a place of its own for each",
-                          item.substr(equals + 1)));
-      }
-      seen.push_back(item.substr(equals + 1));
       if (item.substr(0, equals) == values_.text("etcd", "name")) own = item.substr(equals + 1);
     }
     if (own.empty()) {

@@ -83,12 +83,6 @@ def test_boards_that_cannot_be_planned(t):
         said = [name for name in ("board-1", "board-2", "board-3") if f"{name} is not of this run" in done.out]
         assert done.code == 0 and said == left, done
     assert "no time server is named" in done.out, done
-    ini = t.folder / "fewer/board-1/tripod.ini"
-    made = ini.read_text()
-    ini.write_text(made + "# mine\n")
-    done = tripod(t, "init", "--dir", t.folder / "fewer", "--boards", "2", "--address", "192.168.1.11/24", "--ntp-servers", "192.168.1.1")
-    assert done.code == 0 and done.out.count("was another: it is ") == 2 and "no time server" not in done.out, done
-    assert ini.with_suffix(".ini.old").read_text() == made + "# mine\n" and "ntp-servers = 192.168.1.1\n" in ini.read_text()
     done = tripod(t, "init", "--dir", "", "--boards", "2", "--address", "192.168.1.11/24")
     assert done.code != 0 and "--dir: expected the folder" in done.err, done
     done = tripod(t, "init", "--dir", t.folder / "planned", "--address", "192.168.1.11/24", "--nameservers", "router")
@@ -101,6 +95,21 @@ def test_boards_that_cannot_be_planned(t):
         assert done.code != 0 and said in done.err, done
     done = tripod(t, "token", "create", "--board", "board-4=192.168.1.14")
     assert done.code != 0 and '--board: "192.168.1.14": expected an address with its prefix' in done.err, done
+
+
+def test_a_file_that_somebody_edited_is_kept(t):
+    def init(*more):
+        return tripod(t, "init", "--dir", t.folder / "edited", "--boards", "2", "--address", "192.168.1.11/24", *more).out
+    init()
+    ini = t.folder / "edited/board-1/tripod.ini"
+    mine = ini.read_text() + "# mine\n"
+    ini.write_text(mine)
+    said = init("--ntp-servers", "192.168.1.1")
+    assert said.count("was another: it is ") == 2 and "no time server" not in said, said
+    assert "ntp-servers = 192.168.1.1\n" in ini.read_text()
+    assert "tripod.ini.old-2 now" in init()
+    assert ini.with_suffix(".ini.old").read_text() == mine
+    assert "was another" not in init()
 
 
 def test_a_network_that_cannot_work_is_named(t):

@@ -22,7 +22,7 @@ CARD_FILE = ROOT / "platform/boards/README-card.txt"
 AUTOBOOT = b"[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"  # platform/boards/update/boot_choice.h
 BOOT_ROM_FILES = {"bootcode.bin"}  # what the first partition has to have, too
 INI_BYTES_MAX, PKI_BYTES_MAX = 256 << 10, 1 << 20
-OPERATORS_FILES = ("admin.key", "update.key")
+OPERATORS_FILES = ("admin.key", "admin.conf", "update.key")
 
 
 class CommandError(Exception):
@@ -213,18 +213,19 @@ def collect(board, binary=None, renew=False):
 
 def check_output(output):
     """An image is a file; what writes it onto a card, with care, is tools/flash."""
-    if output.exists() and not output.is_file() or output.absolute().is_relative_to("/dev"):
+    place = output.absolute()
+    if output.exists() and not output.is_file() or place.is_relative_to("/dev") and not place.is_relative_to("/dev/shm"):
         raise CommandError(f"{output}: expected a file to write; tools/flash writes it onto a card")
 
 
 def check_pki(config, pki):
     """Of the board that tripod.ini is for, and nothing that belongs to its operator."""
-    for name in OPERATORS_FILES:
-        if (pki / name).exists():
-            raise CommandError(f"{pki}: has {name}, which belongs on no board; expected the pki/ of one board, as "
-                               f"{pki.parent / 'board-1/pki'}")
+    for file in sorted(pki.rglob("*")):
+        if file.name in OPERATORS_FILES:
+            raise CommandError(f"{pki}: has {file.relative_to(pki)}, which belongs on no board; expected the pki/ of one board, "
+                               "as home/board-1/pki of `tripod init --dir home`")
     named = re.search(r"(?m)^\s*client-cert-file\s*=\s*/var/lib/tripod/pki/(\S+)$", config.read_text()) if config else None
-    if named and not (pki / named[1]).parent.is_dir():
+    if named and any(pki.iterdir()) and not (pki / named[1]).is_file():
         raise CommandError(f"{pki}: no {named[1]}, which {config} names; expected the pki/ of that board")
 
 
@@ -236,8 +237,8 @@ def check_update_key(row, key, update, pki):
             continue
         done = subprocess.run([*own_program(row), "update-file", "show", update, "--key", public], capture_output=True, text=True)
         if done.returncode != 0:
-            update.unlink()
-            raise CommandError(f"{key}: not the key of {public}; expected update.key of `tripod init`")
+            raise CommandError(f"{key}: not the key of {public}; expected update.key of `tripod init` "
+                               f"({done.stderr.strip().removeprefix('tripod: ')})")
 
 
 def tree_is_changed():
@@ -265,11 +266,14 @@ def write(collected, output, config=None, pki=None, compress=True, update_key=No
                                      row.number("image", "data-partition-mib"), epoch, Path(place))
         with open(fresh, "rb") as file:
             whole = hashlib.file_digest(file, "sha256").hexdigest()
+        update = Path(place) / "update"
+        if update_key:
+            write_update(collected, update, update_key)
+            check_update_key(row, update_key, update, pki)
         disk_image.write_whole(beside(output, ".bmap"), disk_image.block_map(fresh, ranges).encode())
         disk_image.write_whole(beside(output, ".manifest"), parts.manifest(row, epoch, whole).encode())
         if update_key:
-            write_update(collected, beside(output, ".update"), update_key)
-            check_update_key(row, update_key, beside(output, ".update"), pki)
+            update.rename(beside(output, ".update"))
         if config or pki:  # keys, or a token
             fresh.chmod(0o600)
         if compress:

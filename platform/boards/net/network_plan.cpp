@@ -168,4 +168,29 @@ Result<> check_gateways(const NetworkPlan& plan) {
   return {};
 }
 
+DefaultRoutes choose_routes(const NetworkPlan& plan, const std::vector<InterfaceState>& states) {
+  DefaultRoutes out;
+  const bool all_there = std::ranges::none_of(states, [](const InterfaceState& each) {
+    return each.addresses.empty() || each.waits_for_dhcp;
+  });
+  for (const Ip& gateway : plan.gateways) {
+    const auto over = std::ranges::find_if(
+        states, [&](const InterfaceState& each) { return reaches(each.addresses, gateway); });
+    if (over != states.end()) {
+      out.routes.push_back({gateway, static_cast<std::size_t>(over - states.begin())});
+    } else if (all_there) {
+      out.out_of_reach.push_back(gateway);
+    }
+  }
+  const bool has_ipv4 =
+      std::ranges::any_of(out.routes, [](const DefaultRoute& each) { return !each.gateway.v6; });
+  for (std::size_t which = 0; which < states.size() && !has_ipv4; ++which) {
+    const InterfaceState& each = states[which];
+    if (!each.dhcp_gateway || !reaches(each.addresses, *each.dhcp_gateway)) continue;
+    out.routes.push_back({*each.dhcp_gateway, which});
+    break;
+  }
+  return out;
+}
+
 }  // namespace tripod::boards

@@ -2,6 +2,7 @@
 // What a board's interfaces are to be, from the words of its configuration, and which interface a
 // plan means. Pure.
 
+#include <optional>
 #include <vector>
 
 #include "platform/base/result.h"
@@ -43,5 +44,27 @@ bool holds(const IpPrefix& network, const Ip& address);
 /// Whether an interface with these addresses has the gateway for a neighbour: one of its networks
 /// holds it, or it is link-local and the interface has IPv6.
 bool reaches(const std::vector<IpPrefix>& addresses, const Ip& gateway);
+
+/// What an interface of the plan has by now.
+struct InterfaceState {
+  std::vector<IpPrefix> addresses;
+  std::optional<Ip> dhcp_gateway;
+  bool waits_for_dhcp = false;  // and so for more addresses
+};
+
+struct DefaultRoute {
+  Ip gateway;
+  std::size_t which = 0;  // of the plan's interfaces
+  friend bool operator==(const DefaultRoute&, const DefaultRoute&) = default;
+};
+
+struct DefaultRoutes {
+  std::vector<DefaultRoute> routes;
+  std::vector<Ip> out_of_reach;  // gateways of the plan, once all addresses are there
+};
+
+/// Over the first interface that has the gateway for a neighbour. What DHCP says counts where the
+/// plan has no gateway of IPv4 that can be reached, and goes over the interface that was told.
+DefaultRoutes choose_routes(const NetworkPlan& plan, const std::vector<InterfaceState>& states);
 
 }  // namespace tripod::boards

@@ -102,6 +102,7 @@ void NetworkSetup::on_link(const LinkEvent& event) {
       each = Managed();
       each.plan = plan;
     }
+    route();
     options_.changed();
     return;
   }
@@ -121,7 +122,7 @@ void NetworkSetup::on_link(const LinkEvent& event) {
   for (Managed& each : managed_) {
     if (each.link != event.link.index) continue;
     if (event.link.carrier) {
-      route(each);
+      route();
       for (auto& guard : each.guards) guard->cable_in();
     }
     if (!each.dhcp) continue;
@@ -200,7 +201,7 @@ void NetworkSetup::settle(std::size_t which) {
       std::erase(managed.addresses, address);
     }
   }
-  route(managed);
+  route();
 }
 
 void NetworkSetup::ask_for_lease(std::size_t which, const Link& link) {
@@ -231,50 +232,39 @@ void NetworkSetup::take_lease(std::size_t which) {
   if (now && std::ranges::find(managed.addresses, now->address) == managed.addresses.end()) {
     add(managed, now->address);
   }
-  route(managed);
+  route();
   options_.changed();
 }
 
-const NetworkSetup::Managed* NetworkSetup::neighbour_of(const Ip& gateway) const {
-  auto found = std::ranges::find_if(
-      managed_, [&](const Managed& each) { return reaches(each.addresses, gateway); });
-  return found == managed_.end() ? nullptr : &*found;
-}
-
-/// What DHCP says counts where the plan has no gateway of IPv4 that can be reached.
-void NetworkSetup::route(const Managed& managed) {
-  std::vector<Ip> gateways = options_.plan.gateways;
-  const bool has_ipv4 = std::ranges::any_of(
-      gateways, [&](const Ip& each) { return !each.v6 && neighbour_of(each) != nullptr; });
-  if (!has_ipv4 && managed.lease && managed.lease->gateway) {
-    gateways.push_back(*managed.lease->gateway);
+void NetworkSetup::route() {
+  std::vector<InterfaceState> states;
+  for (const Managed& each : managed_) {
+    states.push_back({.addresses = each.addresses,
+                      .dhcp_gateway = each.lease ? each.lease->gateway : std::nullopt,
+                      .waits_for_dhcp = each.plan->dhcp && !each.lease});
   }
-  for (const Ip& gateway : gateways) {
-    const Managed* over = neighbour_of(gateway);
-    if (over == &managed) {
-      if (auto routed = kernel_->set_default_route(managed.link, gateway); !routed) {
-        log_.warn("no route", LogField("error", routed.error().to_string()));
-        continue;
-      }
+  const DefaultRoutes chosen = choose_routes(options_.plan, states);
+  std::map<Ip, std::string> told;
+  for (const DefaultRoute& route : chosen.routes) {
+    const int link = managed_[route.which].link;
+    const auto found = std::ranges::find(links_, link, &Link::index);
+    CHECK(found != links_.end());
+    auto routed = kernel_->set_default_route(link, route.gateway);
+    told[route.gateway] = routed ? found->name : routed.error().to_string();
+    if (told_routes_[route.gateway] == told[route.gateway]) continue;
+    if (routed) {
+      log_.info("default route", LogField("interface", found->name),
+                LogField("gateway", route.gateway.to_string()));
+    } else {
+      log_.warn("no route", LogField("error", routed.error().to_string()));
     }
-    tell_route(gateway, over);
   }
-}
-
-void NetworkSetup::tell_route(const Ip& gateway, const Managed* over) {
-  const bool all_there =
-      std::ranges::none_of(managed_, [](const Managed& each) { return each.addresses.empty(); });
-  if (over == nullptr && !all_there) return;  // more addresses are to come
-  const int link = over == nullptr ? 0 : over->link;
-  const auto [known, fresh] = routes_.try_emplace(gateway, link);
-  if (!fresh && std::exchange(known->second, link) == link) return;
-  const auto found = std::ranges::find(links_, link, &Link::index);
-  if (found == links_.end()) {
+  for (const Ip& gateway : chosen.out_of_reach) {
+    told[gateway] = "out of reach";
+    if (told_routes_[gateway] == told[gateway]) continue;
     log_.warn("no address reaches the gateway", LogField("gateway", gateway.to_string()));
-  } else {
-    log_.info("default route", LogField("interface", found->name),
-              LogField("gateway", gateway.to_string()));
   }
+  told_routes_ = std::move(told);
 }
 
 }  // namespace tripod::boards

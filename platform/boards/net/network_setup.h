@@ -61,18 +61,16 @@ class NetworkSetup {
   /// Static addresses come once all of IPv4 are this board's, and go when one is another's: whoever
   /// has one of them has the whole card.
   void settle(std::size_t which);
-  void route(const Managed& managed);
-  /// Of several interfaces the first; null: none has it for a neighbour (yet).
-  const Managed* neighbour_of(const Ip& gateway) const;
-  void tell_route(const Ip& gateway, const Managed* over);
+  /// Asks for the default routes that there should be now. (The kernel forgets them with a cable.)
+  void route();
 
   Options options_;
   linux_os::Loop& loop_;
   Logger log_;
   std::unique_ptr<RouteSocket> kernel_;
   std::vector<Link> links_;
-  std::vector<Managed> managed_;  // one a plan
-  std::map<Ip, int> routes_;      // gateway -> link, as last told; 0: none reaches it
+  std::vector<Managed> managed_;           // one a plan
+  std::map<Ip, std::string> told_routes_;  // gateway -> interface or trouble, as last logged
 };
 
 }  // namespace tripod::boards

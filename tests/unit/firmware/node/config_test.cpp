@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <ranges>
+
 #include "firmware/node/board_settings.h"
+#include "firmware/node/plausible.h"
 #include "platform/linux/file_storage.h"
 
 namespace tripod::node {
@@ -28,6 +31,7 @@ TEST(Config, accepts_the_shipped_files) {
     auto config = load_config(*text, path, {});
     ASSERT_TRUE(config.has_value()) << config.error().message;
     EXPECT_EQ(config->has(Role::balancer), board == 1);
+    EXPECT_TRUE(check_plausible(*config));
   }
 }
 
@@ -41,6 +45,7 @@ TEST(Config, accepts_the_shipped_files_of_an_external_etcd) {
     ASSERT_TRUE(config.has_value()) << config.error().message;
     EXPECT_EQ(config->has(Role::etcd), name.starts_with("etcd"));
     EXPECT_EQ(config->external_etcd(), name.starts_with("board"));
+    EXPECT_TRUE(check_plausible(*config));
   }
 }
 
@@ -236,19 +241,19 @@ TEST(BoardSettings, of_a_network_that_cannot_work_are_carried_out_but_named) {
   auto config =
       load(std::string(good) + "[board]\naddress = 192.168.1.255/24\ngateway = 192.168.2.1\n");
   ASSERT_TRUE(config.has_value()) << config.error().message;
-  auto checked = check_board_network(config->values);
+  auto checked = check_plausible(*config);
   ASSERT_FALSE(checked);
   const std::string& said = checked.error().message;
   EXPECT_NE(said.find("t.ini:14: [board] address = "), std::string::npos) << said;
   EXPECT_NE(said.find("broadcast address"), std::string::npos) << said;
   EXPECT_NE(said.find("t.ini:15: [board] gateway = "), std::string::npos) << said;
   EXPECT_NE(said.find("in a network of the board's"), std::string::npos) << said;
-  EXPECT_TRUE(check_board_network(load(good)->values));
+  EXPECT_TRUE(check_plausible(*load(good)));
 }
 
 TEST(BoardSettings, of_a_network_are_held_against_the_other_sections) {
   const std::string board = std::string(good) + "[board]\naddress = 192.168.1.11/24\n";
-  EXPECT_TRUE(check_board_network(load(board)->values)) << "all on the loopback, or everywhere";
+  EXPECT_TRUE(check_plausible(*load(board))) << "all on the loopback, or everywhere";
   for (auto [argument, expected] :
        {std::pair("--apiserver.bind-address=192.168.1.99",
                   "192.168.1.99 is none of the board's addresses; expected one of 192.168.1.11"),
@@ -258,12 +263,16 @@ TEST(BoardSettings, of_a_network_are_held_against_the_other_sections) {
                   "addresses of Services")}) {
     auto config = load(board, {argument});
     ASSERT_TRUE(config.has_value()) << config.error().message;
-    auto checked = check_board_network(config->values);
+    auto checked = check_plausible(*config);
     ASSERT_FALSE(checked) << argument;
     EXPECT_NE(checked.error().message.find(expected), std::string::npos) << checked.error().message;
   }
-  EXPECT_TRUE(check_board_network(
-      load(board, {"--board.address=dhcp", "--apiserver.bind-address=192.168.1.99"})->values));
+  for (const std::vector<std::string>& good_ones : std::initializer_list<std::vector<std::string>>{
+           {"--board.address=dhcp", "--apiserver.bind-address=192.168.1.99"},
+           {"--board.ntp-servers=time", "--board.hosts=time=192.168.1.1"}}) {
+    auto checked = check_plausible(*load(board, good_ones));
+    EXPECT_TRUE(checked) << checked.error().message;
+  }
 }
 
 constexpr std::string_view joining =

@@ -118,6 +118,52 @@ TEST(NetworkPlan, means_the_first_ethernet_interface_that_nobody_else_names) {
   EXPECT_EQ(choose_link(*plan, 1, {loopback}), 0) << "not there yet";
 }
 
+using Routes = std::vector<DefaultRoute>;
+
+InterfaceState with(std::initializer_list<std::string_view> addresses) {
+  InterfaceState state;
+  for (std::string_view each : addresses) state.addresses.push_back(*parse_prefix(each));
+  return state;
+}
+
+TEST(DefaultRoutes, go_over_the_first_interface_that_has_the_gateway_for_a_neighbour) {
+  auto plan = parse_network({"192.168.1.11/24", "192.168.1.12/24@eth1", "fd00::1/64@eth1"}, "",
+                            {"192.168.1.1", "fe80::1"});
+  const auto chosen =
+      choose_routes(*plan, {with({"192.168.1.11/24"}), with({"192.168.1.12/24", "fd00::1/64"})});
+  EXPECT_EQ(chosen.routes, (Routes{{*parse_ip("192.168.1.1"), 0}, {*parse_ip("fe80::1"), 1}}));
+  EXPECT_TRUE(chosen.out_of_reach.empty());
+  // When the first has lost its address, the second is there.
+  const auto later = choose_routes(*plan, {with({}), with({"192.168.1.12/24", "fd00::1/64"})});
+  EXPECT_EQ(later.routes, (Routes{{*parse_ip("192.168.1.1"), 1}, {*parse_ip("fe80::1"), 1}}));
+}
+
+TEST(DefaultRoutes, are_what_dhcp_says_where_the_plan_has_none_in_reach) {
+  auto plan = parse_network({"192.168.1.11/24", "dhcp@eth1"}, "", {});
+  InterfaceState leased = with({"192.168.1.100/24"});
+  leased.dhcp_gateway = parse_ip("192.168.1.1");
+  // Over the interface that was told, although the other one is in the same network.
+  EXPECT_EQ(choose_routes(*plan, {with({"192.168.1.11/24"}), leased}).routes,
+            (Routes{{*parse_ip("192.168.1.1"), 1}}));
+  plan->gateways = {*parse_ip("192.168.1.2")};
+  EXPECT_EQ(choose_routes(*plan, {with({"192.168.1.11/24"}), leased}).routes,
+            (Routes{{*parse_ip("192.168.1.2"), 0}}));
+  plan->gateways = {*parse_ip("10.0.0.1")};
+  const auto chosen = choose_routes(*plan, {with({"192.168.1.11/24"}), leased});
+  EXPECT_EQ(chosen.routes, (Routes{{*parse_ip("192.168.1.1"), 1}}));
+  EXPECT_EQ(chosen.out_of_reach, std::vector<Ip>{*parse_ip("10.0.0.1")});
+}
+
+TEST(DefaultRoutes, are_not_missed_while_addresses_are_to_come) {
+  auto plan = parse_network({"fd00::11/64", "dhcp"}, "", {"192.168.1.1"});
+  InterfaceState state = with({"fd00::11/64"});
+  state.waits_for_dhcp = true;
+  EXPECT_TRUE(choose_routes(*plan, {state}).out_of_reach.empty());
+  state.waits_for_dhcp = false;
+  EXPECT_EQ(choose_routes(*plan, {state}).out_of_reach.size(), 1U);
+  EXPECT_TRUE(choose_routes(*plan, {with({})}).out_of_reach.empty());
+}
+
 TEST(NetworkPlan, finds_the_network_of_a_gateway) {
   EXPECT_TRUE(holds(*parse_prefix("192.168.1.11/24"), *parse_ip("192.168.1.1")));
   EXPECT_FALSE(holds(*parse_prefix("192.168.1.11/24"), *parse_ip("192.168.2.1")));
