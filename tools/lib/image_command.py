@@ -258,7 +258,6 @@ def write(collected, output, config=None, pki=None, compress=True, update_key=No
     parts = common.copy()
     add_configuration(parts, config, pki)
     output = Path(output)
-    check_output(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent) as place:
         fresh = Path(place) / "image"
